@@ -1,0 +1,40 @@
+# Every target but help and clean first makes .venv with the pinned packages, once.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo table2 test clean
+
+PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+RUN := .venv/bin/python -m benchmark
+DEMO := out/demo
+DIGITS := --stream permuted-digits --stream rotated-digits --stream split-digits
+
+help:  ## list the targets (the default)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/installed  ## make .venv with the pinned packages; nothing else
+
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "installing the pinned packages into .venv, once (a few minutes)"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
+	@touch $@
+
+demo: .venv/installed  ## six methods x three streams of handwritten digits x 5 seeds: table and figure, a minute
+	@$(RUN) run $(DIGITS) --results $(DEMO)
+	@$(RUN) table $(DIGITS) --results $(DEMO) --figure $(DEMO)/accuracy
+
+table2: .venv/installed  ## the paper's table at full scale: runs what results/ lacks, goes on where it stopped
+	@$(RUN) run --results results
+	@for format in md csv json; do $(RUN) table --results results --output results/table2.$$format; done
+	@$(RUN) table --results results --figure results/accuracy
+
+test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
+	@.venv/bin/python -m pytest
+
+clean:  ## remove the demo's output and caches; records and .venv stay
+	@rm -rf out build *.egg-info .pytest_cache
+	@find benchmark methods tests -name __pycache__ -type d -prune -exec rm -rf {} +

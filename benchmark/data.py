@@ -1,0 +1,130 @@
+"""The data sets as tensors, their digests checked before anything is read.
+
+Shape letters: N examples, D pixels of an image.
+"""
+
+from benchmark.data_files import ARCHIVES, Archive, digests, find, obtain
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn import __version__ as sklearn_version
+from sklearn.datasets import load_digits
+from torch import Tensor
+from torchvision import datasets
+from torchvision.datasets.mnist import read_image_file, read_label_file
+
+from methods.errors import InputError
+
+_DIGITS_SHA256 = "65e5b4619795efb40c1082f4c350c049e4ad552200d369b6ae99e21eef5e72c5"
+_DIGITS_SOURCE = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI; CC BY 4.0"
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set: images uint8 [N, D] or [N, 3, 32, 32], labels int64 [N]."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    scale: float  # the value of a fully inked pixel: 255, or 16 for the digits
+    digests: dict[str, str]  # file -> md5; for the digits, which are no file, sha256 of the contents
+
+
+def load(dataset: str, directory: Path | None = None) -> ImageData:
+    """The data set "mnist", "cifar100" or "digits"; read once a process, so every caller shares its tensors.
+
+    MNIST and CIFAR-100 are looked for in `directory` (or $BENCHMARK_DATA), then in ./data, then where Avalanche
+    keeps its downloads (~/.avalanche/data/mnist, .../cifar100), and are else downloaded by torchvision: to the
+    directory named, or to ./data. The digits come with scikit-learn.
+    Raises InputError where data are missing, and cannot be downloaded, or are damaged.
+    """
+    if dataset == "digits":
+        return _digits()
+    return _files(dataset, obtain(ARCHIVES[dataset], directory).resolve())
+
+
+def describe(directory: Path | None = None) -> list[dict[str, str]]:
+    """What `load` would find, without a download: one row a data set.
+
+    Keys: dataset (id), title, place ("" where missing), status ("ok, original", "ok, mirror", "missing" or the
+    line that says what is damaged), digests ("name digest" pairs joined by "; "), source (and licence).
+    Raises InputError where `directory` is none.
+    """
+    rows = [_describe_archive(archive, directory) for archive in ARCHIVES.values()]
+    return [*rows, _row("digits", "Digits", f"scikit-learn {sklearn_version}", "ok, original", _digits().digests,
+                        _DIGITS_SOURCE)]
+
+
+def _describe_archive(archive: Archive, directory: Path | None) -> dict[str, str]:
+    root = find(archive, directory)
+    if root is None:
+        return _row(archive.id, archive.title, "", "missing", {}, archive.source)
+    place = str(root.resolve())
+    try:
+        found = digests(archive, root)
+    except InputError as error:
+        return _row(archive.id, archive.title, place, str(error), {}, archive.source)
+    kinds = {archive.files[name][digest] for name, digest in found.items()}
+    return _row(archive.id, archive.title, place, f"ok, {' and '.join(sorted(kinds))}", found, archive.source)
+
+
+def _row(dataset: str, title: str, place: str, status: str, found: dict[str, str], source: str) -> dict[str, str]:
+    listed = "; ".join(f"{name} {digest}" for name, digest in found.items())
+    return dict(dataset=dataset, title=title, place=place, status=status, digests=listed, source=source)
+
+
+@lru_cache
+def _files(dataset: str, root: Path) -> ImageData:
+    found = digests(ARCHIVES[dataset], root)
+    parts = (_mnist if dataset == "mnist" else _cifar100)(root, found)
+    return ImageData(*parts, scale=255.0, digests=found)
+
+
+def _mnist(root: Path, found: dict[str, str]) -> list[Tensor]:
+    # not the class datasets.MNIST: it prefers a processed/*.pt file, which nothing checks, to the raw files
+    folder = root / ARCHIVES["mnist"].folder
+    parts = []
+    for part in ("train", "t10k"):
+        parts.append(read_image_file(str(folder / f"{part}-images-idx3-ubyte")).reshape(-1, 784))
+        parts.append(read_label_file(str(folder / f"{part}-labels-idx1-ubyte")))
+    return parts
+
+
+class Cifar100(datasets.CIFAR100):
+    """Torchvision's CIFAR-100 with the integrity check against digests already recognised, a mirror's too."""
+
+    def __init__(self, root: Path, train: bool, found: dict[str, str]):
+        self.train_list = [["train", found["train"]]] if train else []
+        self.test_list = [] if train else [["test", found["test"]]]
+        self.meta = {**datasets.CIFAR100.meta, "md5": found["meta"]}
+        super().__init__(str(root), train=train)
+
+
+def _cifar100(root: Path, found: dict[str, str]) -> list[Tensor]:
+    parts = []
+    for train in (True, False):
+        read = Cifar100(root, train, found)
+        parts.append(torch.from_numpy(np.ascontiguousarray(read.data.transpose(0, 3, 1, 2))))
+        parts.append(torch.tensor(read.targets))
+    return parts
+
+
+@lru_cache
+def _digits() -> ImageData:
+    images, labels = load_digits(return_X_y=True)
+    images, labels = images.astype(np.uint8), labels.astype(np.int64)
+    digest = hashlib.sha256(images.tobytes() + labels.astype("<i8").tobytes()).hexdigest()
+    if digest != _DIGITS_SHA256:
+        raise InputError(f"scikit-learn {sklearn_version} holds other digits: sha256 {digest}, expected "
+                         f"{_DIGITS_SHA256}; install the pinned version (make setup)")
+    test = np.zeros(len(labels), dtype=bool)
+    for label in range(10):
+        test[np.flatnonzero(labels == label)[4::5]] = True  # every fifth of a class: the same share of each
+    parts = [torch.from_numpy(part) for part in (images[~test], labels[~test], images[test], labels[test])]
+    return ImageData(*parts, scale=16.0, digests={"digits": digest})

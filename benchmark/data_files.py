@@ -1,0 +1,153 @@
+"""The data files of MNIST and CIFAR-100: where they are looked for, their digests, their download."""
+
+import benchmark.compat  # noqa: F401  (before torchvision)
+
+import contextlib
+import hashlib
+import http.client
+import io
+import os
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from torchvision import datasets
+
+from methods.errors import InputError
+
+VARIABLE = "BENCHMARK_DATA"
+DEFAULT = Path("data")  # the root that torchvision's own examples give
+_TIMEOUT = 30.0  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A data set of several files, in the layout that torchvision writes."""
+
+    id: str
+    title: str
+    folder: str
+    files: dict[str, dict[str, str]]  # name -> md5 -> "original" or "mirror"
+    download: Callable[[str], object]  # a root directory -> the files below it
+    source: str
+
+
+ARCHIVES = {
+    "mnist": Archive(
+        "mnist", "MNIST", "MNIST/raw",
+        {
+            "train-images-idx3-ubyte": {"6bbc9ace898e44ae57da46a324031adb": "original"},
+            "train-labels-idx1-ubyte": {"a25bea736e30d166cdddb491f175f624": "original"},
+            "t10k-images-idx3-ubyte": {"2646ac647ad5339dbf082846283269ea": "original"},
+            "t10k-labels-idx1-ubyte": {"27ae3e4e09519cfbb04c329615203637": "original"},
+        },
+        lambda root: datasets.MNIST(root, download=True),
+        "LeCun, Cortes and Burges; CC BY-SA 3.0",
+    ),
+    # The mirror holds the original's images, labels and label sequence, with each class's images in another order.
+    "cifar100": Archive(
+        "cifar100", "CIFAR-100", "cifar-100-python",
+        {
+            "train": {
+                "16019d7e3df5f24257cddd939b257f8d": "original", "00ea2ac32382438c57aba132f929e8e7": "mirror",
+            },
+            "test": {
+                "f0ef6b0ae62326f3e7ffdfab6717acfc": "original", "8135f83ba1ca0b35ae593fd1f417c327": "mirror",
+            },
+            "meta": {
+                "7973b15100ade9c7d40fb424638fde48": "original", "738b41987ce5321cc893edae97b4c6ff": "mirror",
+            },
+        },
+        lambda root: datasets.CIFAR100(root, download=True),
+        "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; no licence stated",
+    ),
+}
+
+
+def places(archive: Archive, directory: Path | None) -> list[Path]:
+    """Where to look, in order: `directory` or $BENCHMARK_DATA, ./data, and the folder that Avalanche downloads to.
+
+    Raises InputError where the directory that a person named is none.
+    """
+    named = directory if directory is not None else os.environ.get(VARIABLE)
+    defaults = [DEFAULT, Path("~/.avalanche/data").expanduser() / archive.id]
+    if not named:
+        return defaults
+    root = Path(named).expanduser()
+    if not root.is_dir():
+        who = "--data" if directory is not None else VARIABLE
+        raise InputError(f"{who} names {root}, which is not a directory: make it, or name another one")
+    return [root, *defaults]
+
+
+def find(archive: Archive, directory: Path | None) -> Path | None:
+    """The first place that has all the files, whatever is in them; None where no place has."""
+    for root in places(archive, directory):
+        if _count(archive, root) == len(archive.files):
+            return root
+    return None
+
+
+def obtain(archive: Archive, directory: Path | None) -> Path:
+    """A place that has all the files; they are downloaded to the first place where none has.
+
+    Raises InputError naming the places where the download fails.
+    """
+    root = find(archive, directory)
+    if root is not None:
+        return root
+    looked = places(archive, directory)
+    try:
+        _download(archive, looked[0])
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
+        where = ", ".join(f"{place} ({_count(archive, place)} of {len(archive.files)} files)" for place in looked)
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"{archive.title} is not in {where}, and its download to {looked[0]} failed ({reason}): name a "
+            f"directory that holds {archive.folder}/ with {', '.join(archive.files)} by --data or {VARIABLE}"
+        ) from error
+    return looked[0]
+
+
+def digests(archive: Archive, root: Path) -> dict[str, str]:
+    """File -> md5 of all the archive's files below `root`; InputError where one is not among those known."""
+    found = {}
+    for name, known in archive.files.items():
+        path = root / archive.folder / name
+        try:
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): mend it, or name other data by --data "
+                             f"or {VARIABLE}") from error
+        if found[name] not in known:
+            raise InputError(
+                f"{path} is damaged or not {archive.title}: its md5 is {found[name]}, expected "
+                f"{' or '.join(known)}; delete the file to have it downloaded again, or name an intact copy by "
+                f"--data or {VARIABLE}"
+            )
+    return found
+
+
+def _count(archive: Archive, root: Path) -> int:
+    return sum((root / archive.folder / name).is_file() for name in archive.files)
+
+
+def _download(archive: Archive, root: Path) -> None:
+    """Download beside the files' place and move only checked files there: an interruption leaves no half file."""
+    root.mkdir(parents=True, exist_ok=True)
+    quiet = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as fresh, quiet:
+            archive.download(fresh)
+            digests(archive, Path(fresh))
+            (root / archive.folder).mkdir(parents=True, exist_ok=True)
+            for name in archive.files:
+                os.replace(Path(fresh) / archive.folder / name, root / archive.folder / name)
+    finally:
+        socket.setdefaulttimeout(patience)

@@ -1,0 +1,61 @@
+"""The metrics of a run, from its accuracy matrix alone.
+
+Everywhere `a` is a [T, T] matrix of fractions: a[t, i] is the test accuracy on task i after training
+through task t (T tasks, both counted from 0). Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward
+transfer: Lopez-Paz and Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017, equation 3.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def _square(a: ArrayLike) -> np.ndarray:
+    matrix = np.asarray(a, dtype=float)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
+        raise ValueError(f"an accuracy matrix is square and not empty, this one has the shape {matrix.shape}")
+    return matrix
+
+
+def average_accuracies(a: ArrayLike) -> np.ndarray:
+    """A_t for every t, [T]: the mean of a[t, i] over the tasks i <= t seen by then, a fraction."""
+    matrix = _square(a)
+    return np.tril(matrix).sum(axis=1) / np.arange(1, len(matrix) + 1)
+
+
+def average_accuracy(a: ArrayLike) -> float:
+    """A_T: the mean accuracy over all tasks after the last one, a fraction."""
+    return float(_square(a)[-1].mean())
+
+
+def average_forgetting(a: ArrayLike) -> float:
+    """Mean over tasks i < T of the maximum over t < T of a[t, i], less a[T, i]; a fraction.
+
+    The maximum leaves the final row out, so a task that ends better than it ever was counts below zero.
+    0 for a single task, which has nothing to forget.
+    """
+    matrix = _square(a)
+    if len(matrix) == 1:
+        return 0.0
+    return float((matrix[:-1, :-1].max(axis=0) - matrix[-1, :-1]).mean())
+
+
+def learning_accuracy(a: ArrayLike) -> float:
+    """Mean of a[i, i], the accuracy on each task right after learning it; a fraction."""
+    return float(np.diagonal(_square(a)).mean())
+
+
+def backward_transfer(a: ArrayLike) -> float:
+    """Mean over tasks i < T of a[T, i] - a[i, i]; a fraction, negative where they are forgotten.
+
+    0 for a single task.
+    """
+    matrix = _square(a)
+    if len(matrix) == 1:
+        return 0.0
+    return float((matrix[-1, :-1] - np.diagonal(matrix)[:-1]).mean())
+
+
+def summarize(a: ArrayLike) -> dict[str, float]:
+    """The four metrics that a record holds, by name."""
+    metrics = (average_accuracy, average_forgetting, learning_accuracy, backward_transfer)
+    return {metric.__name__: metric(a) for metric in metrics}

@@ -1,0 +1,73 @@
+"""The MLP of the MNIST streams, S of them side by side."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from benchmark.gradients import Factored
+from benchmark.heads import own_logits, output_errors
+from benchmark.randomness import Randomness
+from methods.batch import Batch
+
+
+class MLP:
+    """D-H-H-outputs with ReLU, weights and biases drawn as PyTorch's nn.Linear draws them.
+
+    theta [S, P] holds, layer after layer, the weight [in, out] and then the bias [out] of each seed's network.
+    The gradient is worked out by hand and kept as factors (see benchmark/gradients.py); tests hold it against
+    autograd. Dropout follows each hidden ReLU, as in the published model.
+    """
+
+    def __init__(
+        self, pixels: int, hidden: int, heads: int, classes: int, dropout: float, random: Randomness
+    ) -> None:
+        self.sizes = [pixels, hidden, hidden, heads * classes]
+        self.heads, self.classes, self.dropout, self.random = heads, classes, dropout, random
+        bound = torch.cat([
+            torch.full(((inputs + 1) * outputs,), 1 / math.sqrt(inputs))
+            for inputs, outputs in zip(self.sizes, self.sizes[1:])
+        ]).to(random.device)
+        self.theta = random.draw(bound.numel()).mul_(2).sub_(1).mul_(bound)
+        self.buffers: dict[str, Tensor] = {}
+        self._layers = self.views(self.theta)
+
+    def views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Each layer's weight [S, in, out] and bias [S, 1, out] as views of a tensor [S, P]."""
+        seeds, layers, start = flat.shape[0], [], 0
+        for inputs, outputs in zip(self.sizes, self.sizes[1:]):
+            middle, end = start + inputs * outputs, start + (inputs + 1) * outputs
+            weight = flat[:, start:middle].view(seeds, inputs, outputs)
+            layers.append((weight, flat[:, middle:end].view(seeds, 1, outputs)))
+            start = end
+        return layers
+
+    def gradient(self, batch: Batch) -> Factored:
+        """Gradient of each seed's mean cross-entropy over its batch, under dropout."""
+        inputs = [batch.images.flatten(2)]
+        for weight, bias in self._layers[:-1]:
+            inputs.append(self._dropped(torch.baddbmm(bias, inputs[-1], weight).relu_()))
+        weight, bias = self._layers[-1]
+        errors = [output_errors(torch.baddbmm(bias, inputs[-1], weight), batch, self.heads)]
+        for (weight, _), unit in zip(reversed(self._layers[1:]), reversed(inputs[1:])):
+            error = torch.bmm(errors[0], weight.transpose(1, 2))
+            # A unit that ReLU or dropout silenced is 0, one that passed is positive and was scaled by 1 / keep.
+            error = torch.ops.aten.threshold_backward(error, unit, 0)
+            errors.insert(0, error.mul_(1 / (1 - self.dropout)) if self.dropout else error)
+        return Factored(inputs, errors, self.views)
+
+    def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
+        """Outputs [N, C] of one head of the network of index `seed` for images [N, ...], without dropout."""
+        unit = images.flatten(1)
+        for weight, bias in self._layers[:-1]:
+            unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()
+        weight, bias = self._layers[-1]
+        return own_logits(torch.addmm(bias[seed], unit, weight[seed]), head, self.classes)
+
+    def _dropped(self, unit: Tensor) -> Tensor:
+        if not self.dropout:
+            return unit
+        keep = self.random.uniform(*unit.shape[1:], dtype=torch.float32) >= self.dropout
+        return unit.mul_(keep).mul_(1 / (1 - self.dropout))

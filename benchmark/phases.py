@@ -1,0 +1,81 @@
+"""The data of a phase of training: one task of every seed, or several shuffled as one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from benchmark.streams import Stream
+from methods.batch import Batch
+
+CHUNK_BYTES = 8 * 2**20
+"""Images are turned into numbers some steps ahead: enough to make calls few, little enough to stay in the cache."""
+
+
+@dataclass(frozen=True)
+class PhaseData:
+    """The training examples of some tasks, for S streams with equally many examples."""
+
+    streams: list[Stream]
+    tasks: tuple[int, ...]
+    device: torch.device
+
+    def __len__(self) -> int:
+        return sum(len(self.streams[0].train[task]) for task in self.tasks)
+
+    def take(self, positions: Tensor) -> Batch:
+        """The examples at positions [S, n] as a batch [S, n, ...]; scaled to [0, 1]."""
+        rows = [self._take(stream, row) for stream, row in zip(self.streams, positions, strict=True)]
+        images, labels, tasks = (torch.stack(parts) for parts in zip(*rows, strict=True))
+        heads = tasks if self.streams[0].heads > 1 else torch.zeros_like(tasks)
+        task = self.tasks[0] if len(self.tasks) == 1 else None
+        images = images.to(self.device).float().div_(self.streams[0].scale)
+        return Batch(images, labels.to(self.device), heads.to(self.device), task)
+
+    def batches(self, order: Tensor, size: int) -> Iterator[tuple[Batch, int]]:
+        """Minibatches in the given order [S, N], each with the number of batches that follow it."""
+        count = order.shape[1]
+        steps = -(-count // size)
+        per_step = order.shape[0] * size * torch.Size(self.streams[0].shape).numel() * 4
+        chunk = max(1, CHUNK_BYTES // per_step) * size
+        for start in range(0, count, chunk):
+            ahead = self.take(order[:, start : start + chunk])
+            for offset in range(0, ahead.labels.shape[1], size):
+                part = slice(offset, offset + size)
+                left = steps - 1 - (start + offset) // size
+                yield Batch(ahead.images[:, part], ahead.labels[:, part], ahead.heads[:, part], ahead.task, left)
+
+    def _take(self, stream: Stream, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if len(self.tasks) == 1:
+            data = stream.train[self.tasks[0]]
+            return data.take(positions), data.targets[positions], torch.full_like(positions, self.tasks[0])
+        ends = torch.tensor(list(accumulate(len(stream.train[task]) for task in self.tasks)))
+        which = torch.bucketize(positions, ends, right=True)
+        images = torch.empty(len(positions), *stream.shape, dtype=torch.uint8)
+        labels = torch.empty_like(positions)
+        for index, task in enumerate(self.tasks):
+            mine = (which == index).nonzero()[:, 0]
+            rows = positions[mine] - (ends[index] - len(stream.train[task]))
+            images[mine], labels[mine] = stream.train[task].take(rows), stream.train[task].targets[rows]
+        return images, labels, torch.tensor(self.tasks)[which]
+
+
+class RecentData:
+    """The phase just trained, in the order in which each seed met its examples last."""
+
+    def __init__(self, data: PhaseData, order: Tensor) -> None:
+        self.data, self.order = data, order
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels [S, N] in that order."""
+        targets = [stream.train[self.data.tasks[0]].targets for stream in self.data.streams]
+        return torch.stack(targets).gather(1, self.order).to(self.data.device)
+
+    def take(self, positions: Tensor) -> Batch:
+        """The examples at positions [S, n] of that order."""
+        return self.data.take(self.order.gather(1, positions.cpu()))

@@ -1,0 +1,38 @@
+"""Pixel maps of a task: permutations and rotations are both a fixed choice of a source pixel for every pixel.
+
+Shape letter: D pixels of an image, row by row.
+"""
+
+import benchmark.compat  # noqa: F401  (before torchvision)
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import rotate
+
+STEP = 10.0  # degrees from one task to the next
+
+
+def permutations(seed: int, tasks: int, pixels: int) -> list[Tensor]:
+    """One permutation (int64 [D]) a task, drawn as Avalanche's PermutedMNIST draws them."""
+    generator = np.random.RandomState(seed)
+    return [torch.from_numpy(generator.permutation(pixels)) for _ in range(tasks)]
+
+
+def angles(seed: int, tasks: int) -> list[float]:
+    """One angle in degrees a task: 10 k less a jitter uniform in [0, 10), as in the published code of the paper.
+
+    k counts from 0. Angles past 180 are given as the same rotation inside -180..180, the range of Avalanche's
+    RotatedMNIST, and rounded to float32 as torchvision's RandomRotation does.
+    """
+    jitter = np.random.RandomState(seed).uniform(0.0, STEP, size=tasks)
+    turned = STEP * np.arange(tasks) - jitter
+    return [float(np.float32(angle - 360.0 * round(angle / 360.0))) for angle in turned]
+
+
+def rotation(angle: float, side: int) -> Tensor:
+    """The map (int64 [side * side]) of torchvision's nearest-neighbour rotation by `angle`; -1 is background."""
+    numbered = torch.arange(1, side * side + 1, dtype=torch.float32).reshape(1, side, side)
+    turned = rotate(numbered, angle, InterpolationMode.NEAREST, fill=[0.0])
+    return turned.reshape(-1).long() - 1

@@ -1,0 +1,137 @@
+"""The reduced ResNet-18 of Split CIFAR-100, S of them side by side."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.gradients import Dense
+from benchmark.heads import chosen_logits, own_logits
+from benchmark.randomness import Randomness
+from methods.batch import Batch
+
+WIDTH = 20
+"""Channels of the first stage; the stages have 1, 2, 4 and 8 times as many, about 1.1 M parameters in all."""
+
+
+class Block(NamedTuple):
+    """A residual block: two 3x3 convolutions, and a 1x1 one beside them where the shape changes."""
+
+    name: str
+    inputs: int
+    outputs: int
+    stride: int
+
+
+def _blocks() -> list[Block]:
+    channels = [WIDTH] + [WIDTH * 2**stage for stage in range(4) for _ in range(2)]
+    pairs = zip(channels, channels[1:])
+    return [Block(f"block{i}", a, b, 2 if i in (2, 4, 6) else 1) for i, (a, b) in enumerate(pairs)]
+
+
+def _shapes(outputs: int) -> dict[str, tuple[int, ...]]:
+    """Parameter shapes; a convolution's is [out, height, width, in], the channels-last order."""
+    shapes: dict[str, tuple[int, ...]] = {"stem": (WIDTH, 3, 3, 3), "stem.norm": (2, WIDTH)}
+    for name, inputs, width, stride in _blocks():
+        shapes |= {f"{name}.first": (width, 3, 3, inputs), f"{name}.first.norm": (2, width)}
+        shapes |= {f"{name}.second": (width, 3, 3, width), f"{name}.second.norm": (2, width)}
+        if stride != 1 or inputs != width:
+            shapes[f"{name}.shortcut"] = (width, 1, 1, inputs)
+    return shapes | {"linear": (8 * WIDTH, outputs), "linear.bias": (1, outputs)}
+
+
+class ResNet18:
+    """As in the published model: batch norm comes after ReLU, dropout after the batch norms of the blocks.
+
+    The seeds' convolutions run as one grouped convolution, their batch norms as one over S * C channels, so each
+    seed's statistics are its own. theta [S, P] holds all parameters, `buffers` the running statistics. Weights are
+    drawn as PyTorch draws those of nn.Conv2d and nn.Linear; batch norm begins at scale 1, shift 0.
+    """
+
+    def __init__(self, heads: int, classes: int, dropout: float, random: Randomness) -> None:
+        self.heads, self.classes, self.dropout, self.random = heads, classes, dropout, random
+        self.shapes = _shapes(heads * classes)
+        self.theta = random.draw(sum(math.prod(shape) for shape in self.shapes.values())).mul_(2).sub_(1)
+        self.seeds = self.theta.shape[0]
+        self._parameters = {name: view.requires_grad_() for name, view in self.views(self.theta.detach()).items()}
+        self._scale_initial_weights()
+        self.buffers = {
+            f"{name}.{kind}": self.theta.new_full((self.seeds * shape[1],), float(kind == "variance"))
+            for name, shape in self.shapes.items()
+            if name.endswith("norm")
+            for kind in ("mean", "variance")
+        }
+
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Each parameter [S, *shape] as a view of a tensor [S, P]."""
+        sizes = [math.prod(shape) for shape in self.shapes.values()]
+        pieces = flat.split(sizes, dim=1)
+        return {
+            name: piece.view(flat.shape[0], *shape) for (name, shape), piece in zip(self.shapes.items(), pieces)
+        }
+
+    def gradient(self, batch: Batch) -> Dense:
+        """Gradient of each seed's mean cross-entropy over its batch; updates the batch norms' statistics."""
+        with torch.enable_grad():
+            features = self._features(batch.images, self._parameters, self.buffers, training=True)
+            outputs = torch.baddbmm(self._parameters["linear.bias"], features, self._parameters["linear"])
+            logits = chosen_logits(outputs, batch, self.heads).flatten(0, 1)
+            loss = F.cross_entropy(logits, batch.labels.flatten(), reduction="sum") / batch.labels.shape[1]
+            gradients = torch.autograd.grad(loss, list(self._parameters.values()))
+        flat = torch.empty_like(self.theta)
+        torch._foreach_copy_(list(self.views(flat).values()), list(gradients))
+        return Dense(flat)
+
+    def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
+        """Outputs [N, C] of one head of the network of index `seed` for images [N, 3, 32, 32], in evaluation mode."""
+        own = {name: value[seed : seed + 1] for name, value in self._parameters.items()}
+        buffers = {name: value.view(self.seeds, -1)[seed] for name, value in self.buffers.items()}
+        features = self._features(images[None], own, buffers, training=False)
+        return own_logits(torch.addmm(own["linear.bias"][0], features[0], own["linear"][0]), head, self.classes)
+
+    def _features(
+        self, images: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor], training: bool
+    ) -> Tensor:
+        """Images [S, B, 3, 32, 32] -> features [S, B, 160]."""
+        seeds = images.shape[0]
+
+        def convolved(x: Tensor, name: str, stride: int = 1) -> Tensor:
+            weight = parameters[name].flatten(0, 1).permute(0, 3, 1, 2)
+            return F.conv2d(x, weight, stride=stride, padding=weight.shape[2] // 2, groups=seeds)
+
+        def normalized(x: Tensor, name: str) -> Tensor:
+            scale, shift = parameters[name].unbind(1)
+            statistics = buffers[f"{name}.mean"], buffers[f"{name}.variance"]
+            return F.batch_norm(x, *statistics, scale.flatten(), shift.flatten(), training)
+
+        def dropped(x: Tensor) -> Tensor:
+            return self._dropped(x, seeds) if training and self.dropout else x
+
+        x = images.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        x = normalized(convolved(x, "stem"), "stem.norm").relu_()  # the stem alone has batch norm before ReLU
+        for name, _, _, stride in _blocks():
+            inner = convolved(x, f"{name}.first", stride).relu_()
+            inner = dropped(normalized(inner, f"{name}.first.norm"))
+            inner = convolved(inner, f"{name}.second")
+            short = convolved(x, f"{name}.shortcut", stride) if f"{name}.shortcut" in parameters else x
+            x = dropped(normalized((inner + short).relu_(), f"{name}.second.norm"))
+        return x.mean((2, 3)).unflatten(1, (seeds, -1)).transpose(0, 1)
+
+    def _dropped(self, x: Tensor, seeds: int) -> Tensor:
+        count, channels, height, width = x.shape
+        draws = self.random.draw(count, height, width, channels // seeds)
+        keep = draws.permute(1, 0, 4, 2, 3).flatten(1, 2) >= self.dropout
+        return x * keep * (1 / (1 - self.dropout))
+
+    def _scale_initial_weights(self) -> None:
+        views = self.views(self.theta)
+        for name, shape in self.shapes.items():
+            if name.endswith("norm"):
+                views[name].copy_(torch.tensor([1.0, 0.0])[:, None].expand(shape))
+            else:
+                inputs = self.shapes["linear"][0] if name.startswith("linear") else math.prod(shape[1:])
+                views[name].mul_(1 / math.sqrt(inputs))

@@ -1,0 +1,142 @@
+"""Task streams: Avalanche benchmarks over whole tensors, drawn by a seed as Avalanche's classic streams draw them.
+
+Shape letters: T tasks, N examples, D pixels, C classes of a head.
+"""
+
+import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_task_labels
+from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
+from torch import Tensor
+
+from benchmark.catalogue import PAPER_STREAMS, STREAMS, StreamKind
+from benchmark.data import ImageData, load
+from benchmark.pixel_maps import angles, permutations, rotation
+from benchmark.task_images import TaskImages
+from methods.errors import InputError
+
+__all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build"]
+
+# Beyond a full turn a rotation would come again; a thousand permutations are a bound on memory, not on meaning.
+_MOST_TASKS = {"rotated": 36, "permuted": 1000}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One seed's stream of tasks."""
+
+    kind: StreamKind
+    seed: int
+    benchmark: CLScenario  # train_stream and test_stream, T experiences each, over the images below
+    train: list[TaskImages]
+    test: list[TaskImages]
+    shape: tuple[int, ...]  # of one example for the network: (D,) or (3, 32, 32)
+    classes: int  # C
+    heads: int  # 1, or T where every task has its own head
+    scale: float  # of a fully inked pixel
+    digests: dict[str, str]  # data file -> digest
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the seed decides about a task: its head's classes, the order they are listed in, its pixel map."""
+
+    classes: list[int]  # label in the head -> label in the data set
+    listed: list[int]
+    pixel_map: Tensor | None = None
+
+
+def build(
+    stream_id: str, seed: int, tasks: int, train_examples: int = 0, data_dir: Path | None = None
+) -> Stream:
+    """The stream `stream_id` of `seed`; the first tasks of a longer stream of the same seed are the same.
+
+    train_examples: a task's training examples, drawn from the seed; 0 takes them all. Test sets are always whole.
+    data_dir: where to look for the data first (see benchmark.data.load).
+    Raises InputError where the stream has no such tasks or examples, or the data are missing or damaged.
+    """
+    kind = _checked_kind(stream_id, seed, tasks)
+    data = load(kind.dataset, data_dir)
+    drawn = _draw(kind, data, seed, tasks)
+    train = [_images(data.train_images, data.train_labels, task, data.scale) for task in drawn]
+    if train_examples:
+        train = [_some(images, train_examples, seed, task, kind) for task, images in enumerate(train)]
+    test = [_images(data.test_images, data.test_labels, task, data.scale) for task in drawn]
+    per_task = kind.heads == "per task"
+    return Stream(
+        kind=kind, seed=seed, benchmark=_benchmark(train, test, per_task), train=train, test=test,
+        shape=tuple(data.train_images.shape[1:]), classes=len(drawn[0].classes),
+        heads=tasks if per_task else 1, scale=data.scale, digests=data.digests,
+    )
+
+
+def _checked_kind(stream_id: str, seed: int, tasks: int) -> StreamKind:
+    kind = STREAMS.get(stream_id)
+    if kind is None:
+        raise InputError(f"no stream is called {stream_id!r}; there are {', '.join(STREAMS)}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed {seed} is out of range: choose one from 0 to {2**32 - 1}")
+    most = _MOST_TASKS.get(stream_id.split("-")[0], kind.tasks)
+    if not 1 <= tasks <= most:
+        raise InputError(f"{stream_id} cannot have {tasks} tasks: choose tasks from 1 to {most}")
+    return kind
+
+
+def _draw(kind: StreamKind, data: ImageData, seed: int, tasks: int) -> list[_Task]:
+    classes = int(data.train_labels.max()) + 1
+    if kind.heads == "per task":
+        return _split(classes, classes // kind.tasks, seed, tasks)
+    pixels = data.train_images.shape[1]
+    if kind.id.startswith("permuted"):
+        maps = permutations(seed, tasks, pixels)
+    else:
+        maps = [rotation(angle, round(pixels**0.5)) for angle in angles(seed, tasks)]
+    return [_Task(list(range(classes)), _listed(classes, task), pixel_map) for task, pixel_map in enumerate(maps)]
+
+
+def _split(classes: int, size: int, seed: int, tasks: int) -> list[_Task]:
+    # a generator of its own gives the numbers that the classic stream draws after seeding torch's global one
+    order = torch.randperm(classes, generator=torch.Generator().manual_seed(seed)).tolist()
+    parts = [order[size * task : size * (task + 1)] for task in range(tasks)]
+    return [_Task(part, list(set(part))) for part in parts]
+
+
+def _listed(classes: int, task: int) -> list[int]:
+    # classic streams number the classes through all tasks and list a task's in the order of a Python set of them
+    first = classes * task
+    return [label - first for label in set(range(first, first + classes))]
+
+
+def _images(base: Tensor, labels: Tensor, task: _Task, scale: float) -> TaskImages:
+    rows = torch.cat([torch.nonzero(labels == label).flatten() for label in task.listed])
+    in_head = torch.full((int(labels.max()) + 1,), -1)
+    in_head[task.classes] = torch.arange(len(task.classes))
+    return TaskImages(base, rows, in_head[labels[rows]], scale, task.pixel_map)
+
+
+def _some(images: TaskImages, count: int, seed: int, task: int, kind: StreamKind) -> TaskImages:
+    if not 0 < count <= len(images):
+        raise InputError(
+            f"train_examples={count} is impossible: task {task} of {kind.id} has {len(images)} training examples "
+            f"(choose 1 to {len(images)}, or 0 for all)"
+        )
+    chosen = np.sort(np.random.default_rng([seed, task]).choice(len(images), size=count, replace=False))
+    rows = torch.from_numpy(chosen)
+    return TaskImages(images.base, images.rows[rows], images.targets[rows], images.scale, images.pixel_map)
+
+
+def _benchmark(train: list[TaskImages], test: list[TaskImages], per_task: bool) -> CLScenario:
+    def experiences(parts: list[TaskImages]) -> list:
+        return [_with_label(images, task if per_task else 0) for task, images in enumerate(parts)]
+
+    return with_task_labels(benchmark_from_datasets(train=experiences(train), test=experiences(test)))
+
+
+def _with_label(images: TaskImages, label: int):
+    labels = TaskLabels(ConstantSequence(label, len(images)))
+    return as_classification_dataset(images).update_data_attribute("targets_task_labels", labels)

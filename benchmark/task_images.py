@@ -1,0 +1,49 @@
+"""The examples of one task: shared base images, and which of them, and which of their pixels, the task shows.
+
+Shape letters: N examples of the task, D pixels of an image, n examples taken.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+class TaskImages(Dataset):
+    """One task's examples, nothing copied until it is asked for.
+
+    base:      uint8 [M, D] or [M, 3, 32, 32], shared by the tasks and seeds of a data set
+    rows:      int64 [N], the base image of each example
+    targets:   int64 [N], labels inside the head, from 0
+    scale:     the value that a fully inked pixel has in `base`
+    pixel_map: int64 [D], for each pixel shown the base pixel it comes from, -1 for background (0); None: as they are
+    """
+
+    def __init__(self, base: Tensor, rows: Tensor, targets: Tensor, scale: float, pixel_map: Tensor | None = None):
+        self.base, self.rows, self.targets, self.scale, self.pixel_map = base, rows, targets, scale, pixel_map
+        side = math.isqrt(base.shape[1])
+        self.image_shape = (1, side, side) if base.dim() == 2 else tuple(base.shape[1:])
+        self._source = self._ink = None
+        if pixel_map is not None:
+            self._source = pixel_map.clamp(min=0)
+            self._ink = None if bool((pixel_map >= 0).all()) else (pixel_map >= 0).to(torch.uint8)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """The examples `rows` (int64 [n], inside the task) as uint8 [n, D] or [n, 3, 32, 32]."""
+        images = self.base.index_select(0, self.rows.index_select(0, rows))
+        if self._source is None:
+            return images
+        # gather is four times as fast as index_select over the columns of a uint8 matrix
+        images = images.gather(1, self._source.expand(len(rows), -1))
+        return images if self._ink is None else images.mul_(self._ink)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """Example `index` as Avalanche wants it: float32 image in [0, 1] of its own shape, and its label."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"example {index} of a task with {len(self)}")
+        image = self.take(torch.tensor([index % len(self)]))[0]
+        return image.reshape(self.image_shape).float() / self.scale, int(self.targets[index])

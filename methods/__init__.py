@@ -1,0 +1,10 @@
+"""The methods of the table, one file each; `METHODS` lists them by id in the paper's order."""
+
+
+def __getattr__(name: str) -> object:
+    # Loading the methods loads torch, which a table or a list of names can do without.
+    if name == "METHODS":
+        from methods.registry import METHODS
+
+        return METHODS
+    raise AttributeError(f"module 'methods' has no attribute {name!r}")

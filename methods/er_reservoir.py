@@ -1,0 +1,39 @@
+"""ER-Reservoir: experience replay from a reservoir."""
+
+from torch import Tensor
+
+from methods.batch import Batch
+from methods.memory import EpisodicMemory
+from methods.method import Gradient, Method, Network, Problem
+from methods.settings import Settings
+
+
+class ERReservoir(Method):
+    """Train on every batch joined with as many examples of the past as `memory_batch` says.
+
+        direction = gradient of the mean cross-entropy over batch + memory sample
+
+    The memory of `memory_per_class` * C * T examples is a uniform sample of all examples met so far (reservoir).
+    Source: Chaudhry et al., 'On Tiny Episodic Memories in Continual Learning', 2019, algorithms 1 and 2.
+    Deviations: the reservoir is exact, where the published code slightly favours early examples.
+    """
+
+    id = "er-reservoir"
+
+    def __init__(self, settings: Settings, problem: Problem) -> None:
+        super().__init__(settings, problem)
+        self.memory = EpisodicMemory(settings.memory_per_class * problem.classes * problem.tasks, problem)
+
+    def direction(self, net: Network, batch: Batch) -> Gradient:
+        """The gradient over the batch and a sample of the memory; then the batch is offered to the memory."""
+        replayed = batch.join(self.memory.sample(self.settings.memory_batch)) if self.memory.filled else batch
+        self.memory.offer(batch)
+        return net.gradient(replayed)
+
+    def state(self) -> dict[str, Tensor]:
+        """The memory."""
+        return self.memory.state()
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take the memory back."""
+        self.memory.restore(state)

@@ -1,0 +1,5 @@
+"""The one error that a person's input can cause."""
+
+
+class InputError(ValueError):
+    """Something given by a person is wrong; its message is one line that says what and what to do about it."""

@@ -1,0 +1,127 @@
+"""The settings of every method on every stream, each beside its source.
+
+A setting that a method and stream do not name below has the value of the protocol common to the paper's table.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from methods.errors import InputError
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Settings(BaseModel):
+    """Everything that decides the result of a run besides its method, stream, seed, data and code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    tasks: Count  # experiences of the stream
+    epochs: Count  # passes over the data of each task
+    batch_size: Count  # examples a step
+    learning_rate: Annotated[float, Field(gt=0)]
+    momentum: Share  # heavy ball, v <- momentum * v + g; begins at 0 with every epoch
+    learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor from task to task
+    dropout: Share  # probability that a hidden unit is dropped
+    hidden: Count  # units of each of the two hidden layers (MLP only)
+    train_examples: CountOrZero  # per task; 0 = the whole training set
+    memory_per_class: CountOrZero  # memory slots per class and task (A-GEM, ER)
+    memory_batch: Count  # memory examples a step (A-GEM, ER)
+    ewc_lambda: Annotated[float, Field(ge=0)]  # strength of EWC's penalty
+    fisher_window: Count  # steps whose squared gradients are averaged (EWC)
+
+
+PAPER = "paper, section 5"
+CODE = "published code"
+SEARCH = "our search over the paper's grid"
+
+PROTOCOL: dict[str, tuple[object, str]] = {
+    "tasks": (20, PAPER),
+    "epochs": (1, PAPER),
+    "batch_size": (10, PAPER),
+    "learning_rate": (0.1, CODE),
+    "momentum": (0.0, "paper: plain SGD"),
+    "learning_rate_decay": (1.0, "none unless the method decays"),
+    "dropout": (0.0, "none unless the method drops"),
+    "hidden": (256, PAPER),
+    "train_examples": (0, "paper: the whole training set"),
+    "memory_per_class": (1, "published code: one example a class and task"),
+    "memory_batch": (10, "published code, replicate_mnist.sh and replicate_cifar.sh"),
+    "ewc_lambda": (10.0, "published code, default of --synap-stgth"),
+    "fisher_window": (10, "published code, fc_mnist.py"),
+}
+
+STREAM_PROTOCOL: dict[str, dict[str, tuple[object, str]]] = {
+    "split-cifar100": {
+        "learning_rate": (0.03, "published code, replicate_cifar.sh"),
+        "fisher_window": (50, "published code, conv_split_cifar.py"),
+    },
+    "split-digits": {"tasks": (5, "ten digits make five tasks of two classes")},
+}
+
+CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
+    ("naive", "permuted-mnist"): {"learning_rate": (0.03, SEARCH)},
+    ("naive", "rotated-mnist"): {
+        "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
+        "momentum": (0.8, "published code, stable_sgd/main.py"),
+    },
+    ("naive", "split-cifar100"): {
+        "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
+        "momentum": (0.8, "published code, stable_sgd/main.py"),
+    },
+    ("ewc", "permuted-mnist"): {"learning_rate": (0.03, SEARCH)},
+    ("stable-sgd", "permuted-mnist"): {
+        "learning_rate_decay": (0.8, "published code, replicate_experiment_2.sh"),
+        "dropout": (0.25, SEARCH),
+    },
+    ("stable-sgd", "rotated-mnist"): {
+        "batch_size": (64, "author's correction, issue 5 of the published code"),
+        "learning_rate_decay": (0.55, "author's correction, issue 5 of the published code"),
+        "dropout": (0.25, "author's correction, issue 5 of the published code"),
+        "momentum": (0.8, "published code, stable_sgd/main.py"),
+    },
+    ("stable-sgd", "split-cifar100"): {
+        "learning_rate": (0.15, "author's correction, issues 5 and 6 of the published code"),
+        "learning_rate_decay": (0.85, "author's correction, issues 5 and 6 of the published code"),
+        "dropout": (0.1, "author's correction, issues 5 and 6 of the published code"),
+    },
+    ("stable-sgd", "permuted-digits"): {"learning_rate_decay": (0.8, "as on permuted-mnist"), "dropout": (0.25, "as on permuted-mnist")},
+    ("stable-sgd", "rotated-digits"): {"learning_rate_decay": (0.8, "as on permuted-mnist"), "dropout": (0.25, "as on permuted-mnist")},
+    ("stable-sgd", "split-digits"): {"learning_rate_decay": (0.8, "as on permuted-mnist"), "dropout": (0.25, "as on permuted-mnist")},
+}
+
+
+def _with_sources(method_id: str, stream_id: str) -> dict[str, tuple[object, str]]:
+    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | CHOICES.get((method_id, stream_id), {})
+
+
+def sources_for(method_id: str, stream_id: str) -> dict[str, str]:
+    """Where the value of each setting of a method on a stream comes from."""
+    return {name: source for name, (_, source) in _with_sources(method_id, stream_id).items()}
+
+
+def settings_for(method_id: str, stream_id: str, overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings of a method on a stream, with `overrides` (numbers, or text that reads as numbers) put over.
+
+    Raises InputError for an unknown setting or a value out of its range.
+    """
+    overrides = overrides or {}
+    for name in overrides:
+        if name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(Settings.model_fields)}"
+            raise InputError(f"unknown setting '{name}': {hint}")
+    values = {name: value for name, (value, _) in _with_sources(method_id, stream_id).items()}
+    try:
+        return Settings.model_validate(values | dict(overrides))
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Input ").removeprefix("Value ")
+        raise InputError(f"setting '{first['loc'][0]}' cannot be {first['input']!r}: it {message}") from None

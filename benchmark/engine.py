@@ -5,9 +5,6 @@ Shape letters: S seeds, P parameters, B batch, T tasks.
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,13 +16,10 @@ from benchmark.mlp import MLP
 from benchmark.phases import PhaseData, RecentData
 from benchmark.randomness import Randomness
 from benchmark.resnet import ResNet18
+from benchmark.step import Step
 from benchmark.streams import Stream
-from methods.batch import Batch
-from methods.method import Method, Penalty, Problem
+from methods.method import Method, Problem
 from methods.settings import Settings
-
-RESULTS_VERSION = 1
-"""Raised by hand whenever a change of the suite changes the numbers of a run; older records are then run again."""
 
 EVALUATION_BATCH = {"mlp": 2500, "resnet18": 125}
 """Test images at a time: as many as keep the activations in the cache."""
@@ -41,23 +35,6 @@ class Outcome:
     status: str = "complete"
     diverged: dict[str, int] | None = None
     seconds: float = 0.0
-
-
-def code_version(method: type[Method]) -> str:
-    """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
-
-    Comments, docstrings and layout do not count.
-    """
-    digest = hashlib.sha256()
-    for cls in method.__mro__[: method.__mro__.index(Method)]:
-        tree = ast.parse(inspect.getsource(inspect.getmodule(cls)))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-                if isinstance(body[0].value, ast.Constant):
-                    body.pop(0)
-        digest.update(ast.dump(tree).encode())
-    return f"{RESULTS_VERSION}-{digest.hexdigest()[:12]}"
 
 
 def train(
@@ -113,16 +90,14 @@ class Cell:
         steps = -(-len(data) // self.settings.batch_size)
         for epoch in range(self.settings.epochs):
             step = Step(self.net.theta, rate, self.settings.momentum, penalty)
-            order = self.random.order(len(data))
-            epochs_left = self.settings.epochs - 1 - epoch
-            for index, batch in enumerate(data.batches(order.cpu(), self.settings.batch_size)):
-                if epochs_left:
-                    batch = Batch(batch.images, batch.labels, batch.heads, batch.task, batch.steps_left + epochs_left * steps)
+            order = self.random.order(len(data)).cpu()
+            later = (self.settings.epochs - 1 - epoch) * steps
+            for index, batch in enumerate(data.batches(order, self.settings.batch_size, later)):
                 step(self.method.direction(self.net, batch))
                 if index % 50 == 49 or index == steps - 1:
                     self._notice_divergence(phase, epoch * steps + index)
                     report(epoch * steps + index + 1)
-        return order.cpu()
+        return order
 
     def _notice_divergence(self, phase: int, step: int) -> None:
         finite = self.net.theta.sum(1).isfinite().tolist()
@@ -144,35 +119,3 @@ class Cell:
             logits = self.net.logits(images, index, task if stream.heads > 1 else 0)
             correct += (logits.argmax(1) == data.targets[rows].to(self.device)).sum()
         return int(correct) / len(data)
-
-
-class Step:
-    """theta <- theta - lr * direction, with momentum and the gradient of a quadratic penalty, in place.
-
-    The penalty's part of a plain step, theta - lr * 2 strength (theta - anchor), is keep * theta + pull with
-    fixed keep and pull [S, P]: one pass over the parameters.
-    """
-
-    def __init__(self, theta: Tensor, rate: float, momentum: float, penalty: Penalty | None) -> None:
-        self.theta, self.rate, self.momentum = theta, rate, momentum
-        self.velocity = torch.zeros_like(theta) if momentum else None
-        self.slope = self.keep = None
-        if penalty is not None:
-            self.slope = 2 * penalty.strength
-            self.offset = self.slope * penalty.anchor
-            if not momentum:
-                self.keep, self.pull = 1 - rate * self.slope, rate * self.offset
-
-    def __call__(self, direction) -> None:
-        """Take one step along a Gradient or a dense [S, P] direction."""
-        if isinstance(direction, Tensor):
-            direction = _Numbers(direction)
-        if self.velocity is None:
-            if self.keep is not None:
-                torch.addcmul(self.pull, self.keep, self.theta, out=self.theta)
-            direction.add_to(self.theta, -self.rate)
-            return
-        direction.add_to(self.velocity, 1.0, keep=self.momentum)
-        if self.slope is not None:
-            self.velocity.addcmul_(self.slope, self.theta).sub_(self.offset)
-        self.theta.sub_(self.velocity, alpha=self.rate)

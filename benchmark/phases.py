@@ -36,8 +36,8 @@ class PhaseData:
         images = images.to(self.device).float().div_(self.streams[0].scale)
         return Batch(images, labels.to(self.device), heads.to(self.device), task)
 
-    def batches(self, order: Tensor, size: int) -> Iterator[tuple[Batch, int]]:
-        """Minibatches in the given order [S, N], each with the number of batches that follow it."""
+    def batches(self, order: Tensor, size: int, later: int) -> Iterator[Batch]:
+        """Minibatches in the given order [S, N]; `later` steps of the phase follow the last of them."""
         count = order.shape[1]
         steps = -(-count // size)
         per_step = order.shape[0] * size * torch.Size(self.streams[0].shape).numel() * 4
@@ -46,7 +46,7 @@ class PhaseData:
             ahead = self.take(order[:, start : start + chunk])
             for offset in range(0, ahead.labels.shape[1], size):
                 part = slice(offset, offset + size)
-                left = steps - 1 - (start + offset) // size
+                left = later + steps - 1 - (start + offset) // size
                 yield Batch(ahead.images[:, part], ahead.labels[:, part], ahead.heads[:, part], ahead.task, left)
 
     def _take(self, stream: Stream, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:

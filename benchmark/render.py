@@ -39,7 +39,7 @@ def _memoryless(method: str) -> str:
 def _figure(mean: float | None, std: float | None, digits: int) -> str:
     if mean is None or pd.isna(mean):
         return NONE
-    return f"{mean:.{digits}f}" + ("" if std is None or pd.isna(std) else f" ±{std:.2f}")
+    return f"{mean:z.{digits}f}" + ("" if std is None or pd.isna(std) else f" ±{std:.2f}")
 
 
 def _seeds(complete: int, diverged: int, expected: int) -> str:
@@ -128,7 +128,7 @@ def html_page(cells: pd.DataFrame, expected: int) -> str:
 
 
 def csv(cells: pd.DataFrame, expected: int) -> str:
-    """A line a method, stream and variant, the numbers in full; `variant` as KEY=VALUE, empty for the protocol."""
+    """A line a method, stream and variant, the numbers in full; `variant` as KEY=VALUE, empty if none."""
     return cells.assign(variant=cells["variant"].map(variant_label)).to_csv(index=False).rstrip("\n")
 
 

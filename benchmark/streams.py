@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_task_labels
+from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_classes_timeline, with_task_labels
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
@@ -113,10 +113,9 @@ def _listed(classes: int, task: int) -> list[int]:
 
 
 def _images(base: Tensor, labels: Tensor, task: _Task, scale: float) -> TaskImages:
-    rows = torch.cat([torch.nonzero(labels == label).flatten() for label in task.listed])
-    in_head = torch.full((int(labels.max()) + 1,), -1)
-    in_head[task.classes] = torch.arange(len(task.classes))
-    return TaskImages(base, rows, in_head[labels[rows]], scale, task.pixel_map)
+    rows = [torch.nonzero(labels == label).flatten() for label in task.listed]
+    targets = [torch.full((len(part),), task.classes.index(label)) for label, part in zip(task.listed, rows)]
+    return TaskImages(base, torch.cat(rows), torch.cat(targets), scale, task.pixel_map)
 
 
 def _some(images: TaskImages, count: int, seed: int, task: int, kind: StreamKind) -> TaskImages:
@@ -134,7 +133,9 @@ def _benchmark(train: list[TaskImages], test: list[TaskImages], per_task: bool) 
     def experiences(parts: list[TaskImages]) -> list:
         return [_with_label(images, task if per_task else 0) for task, images in enumerate(parts)]
 
-    return with_task_labels(benchmark_from_datasets(train=experiences(train), test=experiences(test)))
+    benchmark = with_task_labels(benchmark_from_datasets(train=experiences(train), test=experiences(test)))
+    # Avalanche's models with a head a task ask an experience for its classes
+    return with_classes_timeline(benchmark) if per_task else benchmark
 
 
 def _with_label(images: TaskImages, label: int):

@@ -15,43 +15,43 @@ from methods.errors import InputError
 from methods.settings import settings_for
 
 Variant = dict[str, Value]
+COLUMNS = [
+    "method", "stream", "variant", "seeds", "diverged", "accuracy_mean", "accuracy_std",
+    "forgetting_mean", "forgetting_std", "paper_accuracy", "paper_forgetting",
+]
 
 
 def variants(records: Sequence[Record]) -> list[Variant]:
     """For each record the settings in which it is not the protocol's run, by name; {} for one that is.
 
-    A method or stream from elsewhere has no protocol: of its settings those count that differ among its records.
+    A method or stream from elsewhere has no protocol: those settings count that differ among its records.
     """
-    common = {pair: _common(records, *pair) for pair in {(record.method, record.stream) for record in records}}
+    pairs = {(record.method, record.stream) for record in records}
+    common = {pair: _common(records, *pair) for pair in pairs}
     return [_changes(record.settings, common[record.method, record.stream]) for record in records]
 
 
 def _common(records: Sequence[Record], method: str, stream: str) -> Mapping[str, Value]:
     if method in METHOD_ROWS and stream in STREAMS:
         return dict(settings_for(method, stream))
-    theirs = [record.settings for record in records if (record.method, record.stream) == (method, stream)]
+    theirs = [r.settings for r in records if (r.method, r.stream) == (method, stream)]
     return {name: value for name, value in theirs[0].items() if all(value == s.get(name) for s in theirs)}
 
 
 def _changes(settings: Mapping[str, Value], common: Mapping[str, Value]) -> Variant:
     names = sorted(settings.keys() | common.keys())
-    absent = object()
-    return {n: settings.get(n) for n in names if settings.get(n, absent) != common.get(n, absent)}
+    return {name: settings.get(name) for name in names if settings.get(name) != common.get(name)}
 
 
 def frame(records: Sequence[Record]) -> pd.DataFrame:
     """One row a method, stream and variant, streams and methods in the paper's order, others after them.
 
-    Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged), diverged
-    (further runs), accuracy_mean, accuracy_std (percent), forgetting_mean, forgetting_std (fraction; std is the
-    sample standard deviation over seeds), paper_accuracy, paper_forgetting (None unless at the protocol).
+    Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged),
+    diverged (further runs), accuracy_mean, accuracy_std (percent), forgetting_mean, forgetting_std (fraction;
+    std: sample standard deviation over seeds), paper_accuracy, paper_forgetting (NaN unless at the protocol).
     """
     rows = [_row(*group) for group in _groups(records)]
-    columns = [
-        "method", "stream", "variant", "seeds", "diverged", "accuracy_mean", "accuracy_std", "forgetting_mean",
-        "forgetting_std", "paper_accuracy", "paper_forgetting",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _groups(records: Sequence[Record]) -> Iterable[tuple[tuple[str, str, Variant], pd.DataFrame]]:
@@ -92,7 +92,7 @@ def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame) -> dict[str, object
 
 
 def render(records: Sequence[Record], format: str = "markdown", expected_seeds: int = 5) -> str:
-    """The table as text, one of FORMATS; rows of fewer than `expected_seeds` complete runs are marked n/expected.
+    """The table as text in one of FORMATS; a row of fewer than `expected_seeds` complete runs is marked.
 
     Raises InputError for an unknown format, and where there are no records.
     """

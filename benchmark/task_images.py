@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+_CHUNK = 1024  # examples whose pixels are moved at a time, so that they stay in the processor's cache
+
 
 class TaskImages(Dataset):
     """One task's examples, nothing copied until it is asked for.
@@ -34,12 +36,18 @@ class TaskImages(Dataset):
 
     def take(self, rows: Tensor) -> Tensor:
         """The examples `rows` (int64 [n], inside the task) as uint8 [n, D] or [n, 3, 32, 32]."""
-        images = self.base.index_select(0, self.rows.index_select(0, rows))
+        wanted = self.rows.index_select(0, rows)
         if self._source is None:
-            return images
-        # gather is four times as fast as index_select over the columns of a uint8 matrix
-        images = images.gather(1, self._source.expand(len(rows), -1))
-        return images if self._ink is None else images.mul_(self._ink)
+            return self.base.index_select(0, wanted)
+        taken = self.base.new_empty(len(wanted), len(self._source))
+        for start in range(0, len(wanted), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            images = self.base.index_select(0, wanted[part])
+            # gather is four times as fast as index_select over the columns of a uint8 matrix
+            torch.gather(images, 1, self._source.expand(len(images), -1), out=taken[part])
+            if self._ink is not None:
+                taken[part].mul_(self._ink)
+        return taken
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """Example `index` as Avalanche wants it: float32 image in [0, 1] of its own shape, and its label."""

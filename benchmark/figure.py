@@ -1,0 +1,117 @@
+"""The figure of average accuracy as the tasks go by."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from benchmark.catalogue import STREAMS
+from benchmark.metrics import average_accuracies
+from benchmark.records import Record
+from benchmark.render import row_label, stream_label
+from benchmark.table import variants
+from methods.catalogue import METHOD_ROWS
+from methods.errors import InputError
+
+# Okabe and Ito's palette, told apart with any colour vision; the markers do the same in grey.
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLUMNS = 3  # panels side by side
+
+LINES = ("-", "--", ":", "-.")
+
+Row = tuple[str, str]  # method id and label
+Curves = dict[Row, np.ndarray]
+
+
+def curves(records: Sequence[Record], stem: Path) -> tuple[Path, Path]:
+    """Draw A_t over the tasks t for every method, a panel a stream; write <stem>.png and <stem>.svg.
+
+    A line is the mean over the complete runs of a row of the table, its band their sample standard deviation.
+    Returns both paths. Raises InputError where no run is complete, or the files cannot be written.
+    """
+    panels = _panels(records)
+    if not panels:
+        raise InputError("there are no complete runs to draw; make some with `python -m benchmark run`")
+    paths = tuple(Path(stem).with_name(Path(stem).name + ending) for ending in (".png", ".svg"))
+    with matplotlib.rc_context({"svg.hashsalt": "curves"}):  # the same records give the same file
+        figure = _draw(panels)
+        try:
+            paths[0].parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(paths[0], dpi=150)
+            figure.savefig(paths[1], metadata={"Date": None})
+        except OSError as error:
+            raise InputError(f"cannot write the figure {error.filename}: {error.strerror}") from None
+    return paths
+
+
+def _panels(records: Sequence[Record]) -> dict[str, Curves]:
+    """A_t of every complete run, [S, T], by stream and row; streams in the table's order."""
+    panels: dict[str, dict[Row, list[np.ndarray]]] = {}
+    for record, variant in zip(records, variants(records), strict=True):
+        if record.status == "complete":
+            row = record.method, row_label(record.method, variant)
+            rows = panels.setdefault(record.stream, {})
+            rows.setdefault(row, []).append(average_accuracies(record.accuracy_matrix))
+    ordered = sorted(panels, key=lambda stream: _place(STREAMS, stream))
+    return {stream: {row: np.stack(runs) for row, runs in panels[stream].items()} for stream in ordered}
+
+
+def _place(known: Mapping[str, object], name: str) -> tuple[int, str]:
+    return (list(known).index(name) if name in known else len(known)), name
+
+
+def _styles(panels: dict[str, Curves]) -> dict[Row, dict[str, str]]:
+    """Colour and marker by method, the same in every figure; line by variant. In the table's order."""
+    rows = {row for part in panels.values() for row in part}
+    rows = sorted(rows, key=lambda row: (_place(METHOD_ROWS, row[0]), len(row[1]), row[1]))
+    methods = [*METHOD_ROWS, *dict.fromkeys(method for method, _ in rows if method not in METHOD_ROWS)]
+    styles = {}
+    for method, label in rows:
+        place = methods.index(method)
+        before = sum(other == method for other, _ in styles)
+        styles[method, label] = {
+            "color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)],
+            "linestyle": LINES[before % len(LINES)],
+        }
+    return styles
+
+
+def _draw(panels: dict[str, Curves]) -> Figure:
+    styles = _styles(panels)
+    across = min(COLUMNS, len(panels))
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(4 * max(across, 1.5), 3.2 * down + 0.9), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for axis, (stream, part) in zip(axes, panels.items(), strict=False):
+        _panel(axis, stream, part, styles)
+    for axis in axes[len(panels):]:
+        axis.remove()
+    handles = [Line2D([], [], markersize=4, label=label, **style) for (_, label), style in styles.items()]
+    figure.legend(
+        handles=handles, title="mean over seeds; band: sample standard deviation", frameon=False,
+        loc="outside lower center", ncols=min(2 * across, len(handles)),
+    )
+    return figure
+
+
+def _panel(axis: Axes, stream: str, part: Curves, styles: dict[Row, dict[str, str]]) -> None:
+    for row in (row for row in styles if row in part):
+        values = 100 * part[row]
+        tasks, mean = np.arange(1, values.shape[1] + 1), values.mean(axis=0)
+        axis.plot(tasks, mean, markersize=4, **styles[row])
+        if len(values) > 1:
+            spread = values.std(axis=0, ddof=1)
+            axis.fill_between(
+                tasks, mean - spread, mean + spread, color=styles[row]["color"], alpha=0.2, linewidth=0
+            )
+    axis.set_title(stream_label(stream))
+    axis.set_xlabel("tasks trained")
+    axis.set_ylabel("average accuracy (%)")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3)

@@ -1,0 +1,58 @@
+"""What a person types on the command line, read into names, seeds and settings."""
+
+import difflib
+from collections.abc import Collection, Sequence
+
+from methods.errors import InputError
+
+MOST_SEEDS = 1000
+LAST_SEED = 2**32 - 1
+"""The largest seed that numpy's RandomState, with which the streams are drawn, takes."""
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """What to say after an unknown name: the nearest known one, or all of them."""
+    near = difflib.get_close_matches(name.lower(), known, 1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(known)}"
+
+
+def one_of(option: str, name: str, known: Collection[str]) -> str:
+    """The name as it is. Raises InputError, with the nearest known name, for one that is not known."""
+    if name not in known:
+        raise InputError(f"{option}: there is no '{name}', {nearest(name, known)}")
+    return name
+
+
+def names(option: str, given: Sequence[str] | None, known: Collection[str], default: Collection[str]) -> list[str]:
+    """The names given, each once and in the order of `known`; `default` if none is given.
+
+    Raises InputError, with the nearest known name, for one that is not known.
+    """
+    chosen = {one_of(option, name, known) for name in given or default}
+    return [name for name in known if name in chosen]
+
+
+def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
+    """Seeds 0 to count - 1, or the single seeds, each once and in rising order; 0 to 4 if neither is given.
+
+    Raises InputError where both are given.
+    """
+    if singles and count is not None:
+        raise InputError("--seeds N and --seed K exclude each other: N seeds from 0, or single ones")
+    return sorted(set(singles)) if singles else list(range(5 if count is None else count))
+
+
+def overrides(pairs: Sequence[str] | None) -> dict[str, str]:
+    """The settings given as KEY=VALUE, values still as text (methods.settings reads and checks them).
+
+    Raises InputError for a pair without '=', without a key or a value, and for a key given twice.
+    """
+    values: dict[str, str] = {}
+    for pair in pairs or ():
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise InputError(f"--set: '{pair}' is not KEY=VALUE, for example --set tasks=3")
+        if key in values:
+            raise InputError(f"--set: '{key}' is given twice")
+        values[key] = value
+    return values

@@ -1,0 +1,88 @@
+"""How far a run is: bars with the time left on a terminal, one plain line a finished run anywhere."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+@dataclass(frozen=True)
+class Advance:
+    """A unit's training has come this far."""
+
+    unit: int  # its place in the list of units
+    share: float  # of the whole unit, 0..1
+    phase: int  # the phase being trained, from 0
+    phase_share: float  # of that phase, 0..1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A run is recorded."""
+
+    line: str  # what to say about it
+
+
+@dataclass
+class _Bars:
+    cell: TaskID
+    task: TaskID
+    phase: int = 0
+
+
+class Display:
+    """Shows Advance and Saved events; a context manager, so that the terminal is left as it was found.
+
+    titles, phases, costs: of each unit its name, its number of phases, its share of the work in any measure.
+    """
+
+    def __init__(self, titles: Sequence[str], phases: Sequence[int], costs: Sequence[float]) -> None:
+        self.titles, self.phases, self.costs = titles, phases, costs
+        self.bars: dict[int, _Bars] = {}
+        self.shares = [0.0] * len(titles)
+        # Both, because a line printed into a pipe or file must not be caught by the bars.
+        shown = sys.stdout.isatty() and sys.stderr.isatty()
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+            console=Console(stderr=True), disable=not shown, transient=True, speed_estimate_period=120,
+        )
+        self.whole = self.progress.add_task("whole run", total=sum(costs))
+
+    def __enter__(self) -> "Display":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, event: Advance | Saved) -> None:
+        """Take an event in."""
+        if isinstance(event, Saved):
+            print(event.line, flush=True)
+            return
+        self.shares[event.unit] = event.share
+        done = sum(share * cost for share, cost in zip(self.shares, self.costs, strict=True))
+        self.progress.update(self.whole, completed=done)
+        bars = self._bars_of(event)
+        self.progress.update(bars.cell, completed=event.share)
+        self.progress.update(bars.task, completed=event.phase_share)
+        if event.share == 1:
+            for bar in (bars.cell, bars.task):
+                self.progress.remove_task(bar)
+            del self.bars[event.unit]
+
+    def _bars_of(self, event: Advance) -> _Bars:
+        if event.unit not in self.bars:
+            cell = self.progress.add_task(self.titles[event.unit], total=1)
+            self.bars[event.unit] = _Bars(cell, self.progress.add_task(self._phase(event), total=1))
+        bars = self.bars[event.unit]
+        if bars.phase != event.phase:
+            bars.phase = event.phase
+            self.progress.reset(bars.task, description=self._phase(event))
+        return bars
+
+    def _phase(self, event: Advance) -> str:
+        phases = self.phases[event.unit]
+        return "  all tasks at once" if phases == 1 else f"  task {event.phase + 1} of {phases}"

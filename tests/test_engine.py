@@ -1,0 +1,97 @@
+"""The engine against a plain PyTorch loop, and seeds together against each seed alone."""
+
+import pytest
+import torch
+
+from benchmark.engine import Cell, train
+from benchmark.streams import build
+from methods.registry import METHODS
+from methods.settings import settings_for
+from plain import PlainRun
+
+PARAMETER_TOLERANCE = 2e-4
+"""Largest difference of any parameter after some 200 steps in float32: sums are taken in another order."""
+ACCURACY_TOLERANCE = 0.0051
+"""Two of the 400 or so test images may fall on the other side of a boundary."""
+
+QUICK = {"tasks": 3, "train_examples": 333, "hidden": 32, "memory_per_class": 2, "memory_batch": 7, "fisher_window": 3}
+CASES = {
+    "plain": {},
+    "epochs and an uneven last batch": {"epochs": 2, "batch_size": 16},
+    "momentum, dropout and decay": {"momentum": 0.5, "dropout": 0.3, "learning_rate_decay": 0.7},
+}
+
+
+def run(method: str, stream_id: str, seeds: list[int], overrides: dict) -> Cell:
+    settings = settings_for(method, stream_id, QUICK | overrides)
+    streams = [build(stream_id, seed, settings.tasks, settings.train_examples) for seed in seeds]
+    cell = Cell(METHODS[method], streams, settings, "cpu")
+    with torch.no_grad():
+        cell.train(lambda *progress: None)
+    return cell
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+def test_seeds_together_equal_a_plain_loop(method, case):
+    cell = run(method, "permuted-digits", [0, 1, 2], CASES[case])
+    plain = PlainRun(method, cell.streams[1], cell.settings)
+    matrix = torch.tensor(plain.train())
+    assert (cell.net.theta[1] - plain.theta()).abs().max() < PARAMETER_TOLERANCE
+    assert (torch.tensor(cell.outcomes[1].accuracy_matrix) - matrix).abs().max() < ACCURACY_TOLERANCE
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_heads_equal_a_plain_loop(method):
+    cell = run(method, "split-digits", [4, 5], {"train_examples": 150})
+    plain = PlainRun(method, cell.streams[0], cell.settings)
+    matrix = torch.tensor(plain.train())
+    assert (cell.net.theta[0] - plain.theta()).abs().max() < PARAMETER_TOLERANCE
+    assert (torch.tensor(cell.outcomes[0].accuracy_matrix) - matrix).abs().max() < 0.03  # some 80 images a task
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_seed_does_not_feel_its_company(method):
+    alone = run(method, "rotated-digits", [2], {"dropout": 0.2})
+    together = run(method, "rotated-digits", [0, 2, 1], {"dropout": 0.2})
+    assert (alone.net.theta[0] - together.net.theta[1]).abs().max() < PARAMETER_TOLERANCE
+    assert not torch.allclose(together.net.theta[0], together.net.theta[1], atol=0.01)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_run_twice_is_the_same_bit_for_bit(method):
+    first, second = (run(method, "rotated-digits", [0, 1], {"dropout": 0.2}) for _ in range(2))
+    assert torch.equal(first.net.theta, second.net.theta)
+    assert [o.accuracy_matrix for o in first.outcomes] == [o.accuracy_matrix for o in second.outcomes]
+
+
+def test_seeds_with_unequal_data_are_trained_one_by_one():
+    settings = settings_for("naive", "permuted-digits", QUICK | {"tasks": 2})
+    streams = [build("permuted-digits", seed, 2, count) for seed, count in ((0, 100), (1, 90))]
+    outcomes = train(METHODS["naive"], streams, settings, "cpu", lambda *progress: None)
+    assert [len(outcome.accuracy_matrix) for outcome in outcomes] == [2, 2]
+
+
+def test_a_diverged_seed_is_named_and_the_others_go_on():
+    settings = settings_for("naive", "permuted-digits", QUICK | {"train_examples": 1000})
+    streams = [build("permuted-digits", seed, 3, 1000) for seed in (0, 1)]
+    cell = Cell(METHODS["naive"], streams, settings, "cpu")
+    with torch.no_grad():
+        cell.net.theta[0] = float("inf")
+        broken, sound = cell.train(lambda *progress: None)
+    assert (broken.status, broken.diverged, broken.accuracy_matrix) == ("diverged", {"task": 0, "step": 49}, [])
+    assert (sound.status, len(sound.accuracy_matrix)) == ("complete", 3)
+    assert sound.accuracy_matrix[0][0] > 0.3
+
+
+def test_progress_counts_every_step_once():
+    settings = settings_for("naive", "permuted-digits", QUICK | {"epochs": 2, "train_examples": 600})
+    seen = []
+    train(METHODS["naive"], [build("permuted-digits", 0, 3, 600)], settings, "cpu", lambda *p: seen.append(p))
+    assert seen[-1] == (360, 360, 2)
+    assert [step for step, _, _ in seen] == sorted({step for step, _, _ in seen})
+
+
+def test_multitask_repeats_its_only_row():
+    outcome = run("multitask", "permuted-digits", [0], {}).outcomes[0]
+    assert outcome.accuracy_matrix == [outcome.accuracy_matrix[0]] * 3

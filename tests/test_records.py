@@ -1,0 +1,206 @@
+"""Records: their keys, their text, and that nothing unsound is read or left behind."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from literal import PROVENANCE, protocol_run, record
+from pydantic import ValidationError
+
+from benchmark.records import compose, load, load_all, path_of, recorded, save, text
+from methods.errors import InputError
+
+MATRIX = [[0.8, 0.1], [0.5, 0.9]]
+KEYS = [
+    "method", "stream", "seed", "settings", "accuracy_matrix", "metrics", "seconds", "status", "diverged",
+    "provenance",
+]
+
+
+@pytest.fixture
+def run():
+    return record("ewc", "permuted-mnist", 3, MATRIX, tasks=2)
+
+
+def edit(path: Path, **changes) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def refusal(path: Path) -> str:
+    """The one line that reading the file is refused with."""
+    with pytest.raises(InputError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+def test_a_record_comes_back_as_it_was_saved(tmp_path, run):
+    path = save(tmp_path, run)
+    assert path.parent == tmp_path / "permuted-mnist" / "ewc"
+    assert path.name.startswith("seed-3-") and path.suffix == ".json"
+    assert load(path) == run
+    assert load_all(tmp_path) == [run]
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_the_file_has_the_documented_keys(tmp_path, run):
+    document = json.loads(save(tmp_path, run).read_text())
+    assert list(document) == KEYS
+    assert document["metrics"] == {
+        "average_accuracy": 0.7, "average_forgetting": pytest.approx(0.3),
+        "learning_accuracy": pytest.approx(0.85), "backward_transfer": pytest.approx(-0.3),
+    }
+    assert document["accuracy_matrix"] == MATRIX
+    assert (document["status"], document["diverged"]) == ("complete", None)
+    assert document["provenance"] == PROVENANCE
+    assert document["settings"]["tasks"] == 2 and document["settings"]["ewc_lambda"] == 10.0
+
+
+def test_the_matrix_is_written_one_row_a_line_with_every_digit():
+    third = record("naive", "permuted-mnist", 0, [[1 / 3, 0.1], [0.5, 2 / 3]], tasks=2)
+    assert '"accuracy_matrix": [\n  [0.3333333333333333, 0.1],\n  [0.5, 0.6666666666666666]\n ],' in text(third)
+
+
+def test_a_diverged_run_keeps_the_rows_before_and_has_no_metrics(tmp_path):
+    diverged = record("ewc", "permuted-mnist", 0, [[0.9, 0.1]], {"task": 1, "step": 7}, tasks=2)
+    document = json.loads(save(tmp_path, diverged).read_text())
+    assert set(document["metrics"].values()) == {None}
+    assert (document["status"], document["diverged"]) == ("diverged", {"task": 1, "step": 7})
+    assert load_all(tmp_path) == [diverged]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
+def test_what_is_no_accuracy_never_becomes_a_record(value):
+    with pytest.raises(ValidationError, match="accuracy_matrix"):
+        record("ewc", "permuted-mnist", 0, [[value, 0.1], [0.5, 0.9]], tasks=2)
+
+
+def test_a_name_cannot_leave_the_results_directory(run):
+    with pytest.raises(ValidationError, match="method"):
+        compose("../ewc", run.stream, 0, run.settings, MATRIX, 1.0, None, PROVENANCE)
+
+
+def test_changed_settings_give_another_file_and_their_order_does_not(tmp_path, run):
+    here = path_of(tmp_path, "ewc", "permuted-mnist", 3, run.settings)
+    assert path_of(tmp_path, "ewc", "permuted-mnist", 3, dict(reversed(run.settings.items()))) == here
+    assert path_of(tmp_path, "ewc", "permuted-mnist", 3, run.settings | {"tasks": 3}) != here
+
+
+def test_the_same_run_is_recorded_until_settings_code_or_data_change(tmp_path, run):
+    cell = ("ewc", "permuted-mnist", 3)
+    code, data = PROVENANCE["code"], PROVENANCE["data"]
+    assert not recorded(tmp_path, *cell, run.settings, code, data)
+    save(tmp_path, run)
+    assert recorded(tmp_path, *cell, run.settings, code, data)
+    assert not recorded(tmp_path, "ewc", "permuted-mnist", 4, run.settings, code, data)
+    assert not recorded(tmp_path, *cell, run.settings | {"tasks": 3}, code, data)
+    assert not recorded(tmp_path, *cell, run.settings, "2-abc", data)
+    assert not recorded(tmp_path, *cell, run.settings, code, {"train": "another"})
+
+
+def test_a_kill_in_mid_write_leaves_the_old_record_alone(tmp_path, run):
+    old = save(tmp_path, run).read_bytes()
+    script = (
+        "import os, signal, sys; from pathlib import Path; from benchmark import records\n"
+        "results = Path(sys.argv[1]); run, = records.load_all(results)\n"
+        "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "records.save(results, run.model_copy(update={'seconds': 99.0}))\n"
+    )
+    root = Path(__file__).parents[1]
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=root)
+    assert killed.returncode == -signal.SIGKILL
+    path = path_of(tmp_path, run.method, run.stream, run.seed, run.settings)
+    assert len(os.listdir(path.parent)) == 2, "the kill came before or after the write"
+    assert path.read_bytes() == old
+    assert load_all(tmp_path) == [run]
+
+
+def test_a_full_disk_is_one_line_and_changes_nothing(tmp_path, run, monkeypatch):
+    path = save(tmp_path, run)
+    old = path.read_bytes()
+
+    def full(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left on device") as caught:
+        save(tmp_path, run.model_copy(update={"seconds": 99.0}))
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert path.read_bytes() == old and os.listdir(path.parent) == [path.name]
+
+
+def test_results_that_cannot_be_a_directory_are_one_line(tmp_path, run):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        save(tmp_path / "file", run)
+    with pytest.raises(InputError, match="not a directory"):
+        load_all(tmp_path / "file")
+
+
+def test_no_directory_holds_no_records(tmp_path):
+    assert load_all(tmp_path / "none") == []
+
+
+def test_truncated_text_is_refused_at_any_length(tmp_path, run):
+    path = save(tmp_path, run)
+    whole = path.read_bytes().rstrip()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        assert "not a sound record" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[]", b"null", b"{}", b'{"a": 1}', b"[" * 100_000])
+def test_foreign_files_are_refused(tmp_path, content):
+    path = tmp_path / "s" / "m" / "seed-0.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    refusal(path)
+    with pytest.raises(InputError, match="seed-0.json"):
+        load_all(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"accuracy_matrix": [[0.8, 0.1], [0.6, 0.9]]}, "metrics do not follow"),
+        ({"accuracy_matrix": [[0.8, 0.1]]}, "not one row a task"),
+        ({"accuracy_matrix": [[0.8], [0.5, 0.9]]}, "not one number a task"),
+        ({"accuracy_matrix": [[0.8, 0.1], [0.5, float("nan")]]}, "accuracy_matrix.1.1"),
+        ({"accuracy_matrix": [[0.8, 0.1], [0.5, "high"]]}, "accuracy_matrix.1.1"),
+        ({"status": "diverged"}, "contradict"),
+        ({"status": "done"}, "status"),
+        ({"diverged": {"task": 0, "step": 1}}, "contradict"),
+        ({"seconds": float("inf")}, "seconds"),
+        ({"seconds": -1}, "seconds"),
+        ({"method": "../../ewc"}, "method"),
+        ({"note": "hello"}, "note"),
+        ({"settings": {}}, "belongs|belong there"),
+        ({"seed": 4}, "belong there"),
+    ],
+)
+def test_hand_edited_records_are_refused(tmp_path, run, changes, reason):
+    path = save(tmp_path, run)
+    edit(path, **changes)
+    with pytest.raises(InputError, match=reason) as caught:
+        load_all(tmp_path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_copied_record_is_not_counted_twice(tmp_path, run):
+    path = save(tmp_path, run)
+    path.with_name("seed-3-copy.json").write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match="seed-3-copy.json does not belong there"):
+        load_all(tmp_path)
+
+
+def test_all_records_are_read(tmp_path):
+    runs = [protocol_run(method, "split-digits", seed, 0.9, 0.5) for method in ("agem", "ewc") for seed in (0, 1)]
+    for run in reversed(runs):
+        save(tmp_path, run)
+    assert load_all(tmp_path) == runs

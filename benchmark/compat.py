@@ -1,8 +1,8 @@
 """Make `import torchvision` and `import avalanche` work, quietly; import this module before either of them.
 
-Where torch is a CPU build and torchvision was built for CUDA, torchvision's compiled operators do not load and
-its import fails with "operator torchvision::nms does not exist". Nothing here uses those operators: declaring the
-two schemas that the import looks up is enough.
+Where torch is a CPU build and torchvision was built for CUDA, torchvision's compiled operators do not load
+and its import fails with "operator torchvision::nms does not exist". Nothing here uses those operators:
+declaring the two schemas that the import looks up is enough.
 """
 
 import importlib.util

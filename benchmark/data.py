@@ -3,7 +3,7 @@
 Shape letters: N examples, D pixels of an image.
 """
 
-from benchmark.data_files import ARCHIVES, Archive, digests, find, obtain
+import benchmark.compat  # noqa: F401  (before torchvision)
 
 import hashlib
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
+from benchmark.data_files import ARCHIVES, Archive, digests, find, obtain
 from methods.errors import InputError
 
 _DIGITS_SHA256 = "65e5b4619795efb40c1082f4c350c049e4ad552200d369b6ae99e21eef5e72c5"
@@ -39,9 +40,9 @@ class ImageData:
 def load(dataset: str, directory: Path | None = None) -> ImageData:
     """The data set "mnist", "cifar100" or "digits"; read once a process, so every caller shares its tensors.
 
-    MNIST and CIFAR-100 are looked for in `directory` (or $BENCHMARK_DATA), then in ./data, then where Avalanche
-    keeps its downloads (~/.avalanche/data/mnist, .../cifar100), and are else downloaded by torchvision: to the
-    directory named, or to ./data. The digits come with scikit-learn.
+    MNIST and CIFAR-100 are looked for in `directory` (or $BENCHMARK_DATA), then in ./data, then where
+    Avalanche keeps its downloads (~/.avalanche/data/mnist, .../cifar100), and are else downloaded by
+    torchvision: to the directory named, or to ./data. The digits come with scikit-learn.
     Raises InputError where data are missing, and cannot be downloaded, or are damaged.
     """
     if dataset == "digits":
@@ -52,13 +53,13 @@ def load(dataset: str, directory: Path | None = None) -> ImageData:
 def describe(directory: Path | None = None) -> list[dict[str, str]]:
     """What `load` would find, without a download: one row a data set.
 
-    Keys: dataset (id), title, place ("" where missing), status ("ok, original", "ok, mirror", "missing" or the
-    line that says what is damaged), digests ("name digest" pairs joined by "; "), source (and licence).
+    Keys: dataset (id), title, place ("" where missing), status ("ok, original", "ok, mirror", "missing" or
+    the line that says what is damaged), digests ("name digest" pairs joined by "; "), source (and licence).
     Raises InputError where `directory` is none.
     """
     rows = [_describe_archive(archive, directory) for archive in ARCHIVES.values()]
-    return [*rows, _row("digits", "Digits", f"scikit-learn {sklearn_version}", "ok, original", _digits().digests,
-                        _DIGITS_SOURCE)]
+    place = f"scikit-learn {sklearn_version}"
+    return [*rows, _row("digits", "Digits", place, "ok, original", _digits().digests, _DIGITS_SOURCE)]
 
 
 def _describe_archive(archive: Archive, directory: Path | None) -> dict[str, str]:
@@ -74,7 +75,9 @@ def _describe_archive(archive: Archive, directory: Path | None) -> dict[str, str
     return _row(archive.id, archive.title, place, f"ok, {' and '.join(sorted(kinds))}", found, archive.source)
 
 
-def _row(dataset: str, title: str, place: str, status: str, found: dict[str, str], source: str) -> dict[str, str]:
+def _row(
+    dataset: str, title: str, place: str, status: str, found: dict[str, str], source: str
+) -> dict[str, str]:
     listed = "; ".join(f"{name} {digest}" for name, digest in found.items())
     return dict(dataset=dataset, title=title, place=place, status=status, digests=listed, source=source)
 

@@ -3,7 +3,6 @@
 import benchmark.compat  # noqa: F401  (before torchvision)
 
 import contextlib
-import hashlib
 import http.client
 import io
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Callable
 
 from torchvision import datasets
+from torchvision.datasets.utils import calculate_md5
 
 from methods.errors import InputError
 
@@ -47,7 +47,7 @@ ARCHIVES = {
         lambda root: datasets.MNIST(root, download=True),
         "LeCun, Cortes and Burges; CC BY-SA 3.0",
     ),
-    # The mirror holds the original's images, labels and label sequence, with each class's images in another order.
+    # The mirror: the original's images and sequence of labels, the images of each class in another order.
     "cifar100": Archive(
         "cifar100", "CIFAR-100", "cifar-100-python",
         {
@@ -68,7 +68,7 @@ ARCHIVES = {
 
 
 def places(archive: Archive, directory: Path | None) -> list[Path]:
-    """Where to look, in order: `directory` or $BENCHMARK_DATA, ./data, and the folder that Avalanche downloads to.
+    """Where to look, in order: `directory` or $BENCHMARK_DATA, ./data, where Avalanche keeps its downloads.
 
     Raises InputError where the directory that a person named is none.
     """
@@ -103,7 +103,8 @@ def obtain(archive: Archive, directory: Path | None) -> Path:
     try:
         _download(archive, looked[0])
     except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
-        where = ", ".join(f"{place} ({_count(archive, place)} of {len(archive.files)} files)" for place in looked)
+        files = len(archive.files)
+        where = ", ".join(f"{place} ({_count(archive, place)} of {files} files)" for place in looked)
         reason = " ".join(str(error).split())[:160]
         raise InputError(
             f"{archive.title} is not in {where}, and its download to {looked[0]} failed ({reason}): name a "
@@ -118,16 +119,16 @@ def digests(archive: Archive, root: Path) -> dict[str, str]:
     for name, known in archive.files.items():
         path = root / archive.folder / name
         try:
-            with path.open("rb") as file:
-                found[name] = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            found[name] = calculate_md5(path)
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}): mend it, or name other data by --data "
-                             f"or {VARIABLE}") from error
+            raise InputError(
+                f"{path} cannot be read ({error.strerror}): name other data by --data or {VARIABLE}"
+            ) from error
         if found[name] not in known:
             raise InputError(
                 f"{path} is damaged or not {archive.title}: its md5 is {found[name]}, expected "
-                f"{' or '.join(known)}; delete the file to have it downloaded again, or name an intact copy by "
-                f"--data or {VARIABLE}"
+                f"{' or '.join(known)}; delete the file to have it downloaded again, or name an intact copy "
+                f"by --data or {VARIABLE}"
             )
     return found
 
@@ -137,7 +138,7 @@ def _count(archive: Archive, root: Path) -> int:
 
 
 def _download(archive: Archive, root: Path) -> None:
-    """Download beside the files' place and move only checked files there: an interruption leaves no half file."""
+    """Download beside the files' place and move only checked files there: nothing half done is kept."""
     root.mkdir(parents=True, exist_ok=True)
     quiet = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
     patience = socket.getdefaulttimeout()

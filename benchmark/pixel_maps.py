@@ -21,7 +21,7 @@ def permutations(seed: int, tasks: int, pixels: int) -> list[Tensor]:
 
 
 def angles(seed: int, tasks: int) -> list[float]:
-    """One angle in degrees a task: 10 k less a jitter uniform in [0, 10), as in the published code of the paper.
+    """One angle in degrees a task: 10 k less a jitter uniform in [0, 10), as in the paper's published code.
 
     k counts from 0. Angles past 180 are given as the same rotation inside -180..180, the range of Avalanche's
     RotatedMNIST, and rounded to float32 as torchvision's RandomRotation does.
@@ -32,7 +32,7 @@ def angles(seed: int, tasks: int) -> list[float]:
 
 
 def rotation(angle: float, side: int) -> Tensor:
-    """The map (int64 [side * side]) of torchvision's nearest-neighbour rotation by `angle`; -1 is background."""
+    """Torchvision's nearest-neighbour rotation by `angle` degrees as a map (int64 [D]); -1 is background."""
     numbered = torch.arange(1, side * side + 1, dtype=torch.float32).reshape(1, side, side)
     turned = rotate(numbered, angle, InterpolationMode.NEAREST, fill=[0.0])
     return turned.reshape(-1).long() - 1

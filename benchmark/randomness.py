@@ -49,5 +49,5 @@ class Randomness:
     def restore(self, state: Tensor) -> None:
         """Take back what `state` gave."""
         for generator, row in zip(self.generators, state, strict=True):
-            generator.set_state(row)
+            generator.set_state(row.clone())  # a view crashes torch 2.13
         self._ahead.clear()

@@ -1,4 +1,4 @@
-"""Task streams: Avalanche benchmarks over whole tensors, drawn by a seed as Avalanche's classic streams draw them.
+"""Task streams: Avalanche benchmarks over whole tensors, drawn by a seed as the classic streams draw them.
 
 Shape letters: T tasks, N examples, D pixels, C classes of a head.
 """
@@ -22,7 +22,7 @@ from methods.errors import InputError
 
 __all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build"]
 
-# Beyond a full turn a rotation would come again; a thousand permutations are a bound on memory, not on meaning.
+# Past a full turn the rotations would come again; a thousand permutations are a bound on memory alone.
 _MOST_TASKS = {"rotated": 36, "permuted": 1000}
 
 
@@ -56,17 +56,17 @@ def build(
 ) -> Stream:
     """The stream `stream_id` of `seed`; the first tasks of a longer stream of the same seed are the same.
 
-    train_examples: a task's training examples, drawn from the seed; 0 takes them all. Test sets are always whole.
+    train_examples: training examples of a task, drawn from the seed; 0 takes them all. Test sets stay whole.
     data_dir: where to look for the data first (see benchmark.data.load).
     Raises InputError where the stream has no such tasks or examples, or the data are missing or damaged.
     """
     kind = _checked_kind(stream_id, seed, tasks)
     data = load(kind.dataset, data_dir)
     drawn = _draw(kind, data, seed, tasks)
-    train = [_images(data.train_images, data.train_labels, task, data.scale) for task in drawn]
+    train = _images(data.train_images, data.train_labels, drawn, data.scale)
     if train_examples:
         train = [_some(images, train_examples, seed, task, kind) for task, images in enumerate(train)]
-    test = [_images(data.test_images, data.test_labels, task, data.scale) for task in drawn]
+    test = _images(data.test_images, data.test_labels, drawn, data.scale)
     per_task = kind.heads == "per task"
     return Stream(
         kind=kind, seed=seed, benchmark=_benchmark(train, test, per_task), train=train, test=test,
@@ -96,7 +96,8 @@ def _draw(kind: StreamKind, data: ImageData, seed: int, tasks: int) -> list[_Tas
         maps = permutations(seed, tasks, pixels)
     else:
         maps = [rotation(angle, round(pixels**0.5)) for angle in angles(seed, tasks)]
-    return [_Task(list(range(classes)), _listed(classes, task), pixel_map) for task, pixel_map in enumerate(maps)]
+    labels = list(range(classes))
+    return [_Task(labels, _listed(classes, task), pixel_map) for task, pixel_map in enumerate(maps)]
 
 
 def _split(classes: int, size: int, seed: int, tasks: int) -> list[_Task]:
@@ -107,22 +108,30 @@ def _split(classes: int, size: int, seed: int, tasks: int) -> list[_Task]:
 
 
 def _listed(classes: int, task: int) -> list[int]:
-    # classic streams number the classes through all tasks and list a task's in the order of a Python set of them
+    # classic streams number the classes through all tasks, and list a task's in the order of a Python set
     first = classes * task
     return [label - first for label in set(range(first, first + classes))]
 
 
-def _images(base: Tensor, labels: Tensor, task: _Task, scale: float) -> TaskImages:
-    rows = [torch.nonzero(labels == label).flatten() for label in task.listed]
-    targets = [torch.full((len(part),), task.classes.index(label)) for label, part in zip(task.listed, rows)]
-    return TaskImages(base, torch.cat(rows), torch.cat(targets), scale, task.pixel_map)
+def _images(base: Tensor, labels: Tensor, drawn: list[_Task], scale: float) -> list[TaskImages]:
+    # numpy, as in TaskImages.take: these are many small steps
+    rows_of = [np.flatnonzero(labels.numpy() == label) for label in range(int(labels.max()) + 1)]
+
+    def images(task: _Task) -> TaskImages:
+        rows = [rows_of[label] for label in task.listed]
+        targets = np.repeat([task.classes.index(label) for label in task.listed], [len(part) for part in rows])
+        return TaskImages(
+            base, torch.from_numpy(np.concatenate(rows)), torch.from_numpy(targets), scale, task.pixel_map
+        )
+
+    return [images(task) for task in drawn]
 
 
 def _some(images: TaskImages, count: int, seed: int, task: int, kind: StreamKind) -> TaskImages:
     if not 0 < count <= len(images):
         raise InputError(
-            f"train_examples={count} is impossible: task {task} of {kind.id} has {len(images)} training examples "
-            f"(choose 1 to {len(images)}, or 0 for all)"
+            f"train_examples={count} is impossible: task {task} of {kind.id} has {len(images)} training "
+            f"examples (choose 1 to {len(images)}, or 0 for all)"
         )
     chosen = np.sort(np.random.default_rng([seed, task]).choice(len(images), size=count, replace=False))
     rows = torch.from_numpy(chosen)

@@ -1,15 +1,14 @@
-"""The examples of one task: shared base images, and which of them, and which of their pixels, the task shows.
+"""One task's examples: shared base images, and which of them, and which of their pixels, the task shows.
 
 Shape letters: N examples of the task, D pixels of an image, n examples taken.
 """
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-
-_CHUNK = 1024  # examples whose pixels are moved at a time, so that they stay in the processor's cache
 
 
 class TaskImages(Dataset):
@@ -19,35 +18,33 @@ class TaskImages(Dataset):
     rows:      int64 [N], the base image of each example
     targets:   int64 [N], labels inside the head, from 0
     scale:     the value that a fully inked pixel has in `base`
-    pixel_map: int64 [D], for each pixel shown the base pixel it comes from, -1 for background (0); None: as they are
+    pixel_map: int64 [D], the base pixel that each pixel shows, -1 for background (0); None: all as they are
     """
 
-    def __init__(self, base: Tensor, rows: Tensor, targets: Tensor, scale: float, pixel_map: Tensor | None = None):
+    def __init__(
+        self, base: Tensor, rows: Tensor, targets: Tensor, scale: float, pixel_map: Tensor | None = None
+    ):
         self.base, self.rows, self.targets, self.scale, self.pixel_map = base, rows, targets, scale, pixel_map
         side = math.isqrt(base.shape[1])
         self.image_shape = (1, side, side) if base.dim() == 2 else tuple(base.shape[1:])
         self._source = self._ink = None
         if pixel_map is not None:
-            self._source = pixel_map.clamp(min=0)
-            self._ink = None if bool((pixel_map >= 0).all()) else (pixel_map >= 0).to(torch.uint8)
+            self._source = pixel_map.clamp(min=0).numpy()
+            self._ink = None if bool((pixel_map >= 0).all()) else (pixel_map >= 0).byte().numpy()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, rows: Tensor) -> Tensor:
         """The examples `rows` (int64 [n], inside the task) as uint8 [n, D] or [n, 3, 32, 32]."""
-        wanted = self.rows.index_select(0, rows)
-        if self._source is None:
-            return self.base.index_select(0, wanted)
-        taken = self.base.new_empty(len(wanted), len(self._source))
-        for start in range(0, len(wanted), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            images = self.base.index_select(0, wanted[part])
-            # gather is four times as fast as index_select over the columns of a uint8 matrix
-            torch.gather(images, 1, self._source.expand(len(images), -1), out=taken[part])
-            if self._ink is not None:
-                taken[part].mul_(self._ink)
-        return taken
+        # numpy: as fast as torch's gather on one thread, and no threads that wait for each other where other
+        # processes keep the cores busy
+        images = np.take(self.base.numpy(), self.rows.numpy()[rows.numpy()], axis=0)
+        if self._source is not None:
+            images = np.take(images, self._source, axis=1)
+        if self._ink is not None:
+            images *= self._ink
+        return torch.from_numpy(images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """Example `index` as Avalanche wants it: float32 image in [0, 1] of its own shape, and its label."""

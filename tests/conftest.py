@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The directory named by BENCHMARK_DATA, where it holds MNIST and CIFAR-100; the test is skipped elsewhere."""
+    """The directory named by BENCHMARK_DATA, if it holds MNIST and CIFAR-100; else the test is skipped."""
     named = os.environ.get("BENCHMARK_DATA")
     if not named:
         pytest.skip("BENCHMARK_DATA names no directory with MNIST and CIFAR-100")

@@ -18,7 +18,7 @@ def record(method: str, stream: str, seed: int, matrix, diverged=None, **setting
 
 
 def protocol_run(method: str, stream: str, seed: int, best: float, last: float) -> Record:
-    """A run at the protocol's number of tasks: every accuracy `best` until the last task leaves all at `last`.
+    """A run at the protocol's number of tasks: all at `best`, until the last task leaves them at `last`.
 
     Its average accuracy is `last`, its average forgetting `best` - `last`.
     """

@@ -173,8 +173,9 @@ def test_a_legacy_processed_file_is_not_read_instead_of_the_checked_ones(real_da
     named = offline / "named"
     shutil.copytree(real_data / "MNIST", named / "MNIST")
     (named / "MNIST/processed").mkdir()
+    blank = (torch.zeros(5, 28, 28, dtype=torch.uint8), torch.zeros(5))
     for name in ("training.pt", "test.pt"):
-        torch.save((torch.zeros(5, 28, 28, dtype=torch.uint8), torch.zeros(5)), named / "MNIST/processed" / name)
+        torch.save(blank, named / "MNIST/processed" / name)
     assert len(load("mnist", named).train_labels) == 60000
 
 

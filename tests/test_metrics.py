@@ -19,7 +19,8 @@ ENDS_BEST = [
 
 
 def test_average_accuracies_take_only_the_tasks_seen():
-    assert metrics.average_accuracies(LATE_BEST) == pytest.approx([0.8, (0.9 + 0.7) / 2, (0.5 + 0.6 + 1.0) / 3])
+    expected = [0.8, (0.9 + 0.7) / 2, (0.5 + 0.6 + 1.0) / 3]
+    assert metrics.average_accuracies(LATE_BEST) == pytest.approx(expected)
 
 
 def test_average_accuracy_is_the_mean_of_the_last_row():
@@ -32,7 +33,7 @@ def test_forgetting_is_counted_from_the_best_before_the_last_task():
 
 
 def test_forgetting_is_negative_where_the_final_accuracy_is_the_best():
-    # the maximum leaves out the final row: task 0: 0.5 - 0.7; task 1: 0.9 - 1.0 (its best came before its turn)
+    # the maximum leaves out the final row: task 0: 0.5 - 0.7; task 1: 0.9 - 1.0
     assert metrics.average_forgetting(ENDS_BEST) == pytest.approx((-0.2 - 0.1) / 2)
 
 
@@ -47,7 +48,8 @@ def test_backward_transfer_compares_the_end_with_the_diagonal():
 
 def test_a_single_task_forgets_nothing():
     assert metrics.summarize([[0.25]]) == {
-        "average_accuracy": 0.25, "average_forgetting": 0.0, "learning_accuracy": 0.25, "backward_transfer": 0.0,
+        "average_accuracy": 0.25, "average_forgetting": 0.0,
+        "learning_accuracy": 0.25, "backward_transfer": 0.0,
     }
     assert metrics.average_accuracies([[0.25]]).tolist() == [0.25]
 
@@ -55,7 +57,8 @@ def test_a_single_task_forgets_nothing():
 def test_equal_rows_forget_nothing():
     rows = [[0.5, 0.75, 1.0]] * 3
     assert metrics.summarize(rows) == {
-        "average_accuracy": 0.75, "average_forgetting": 0.0, "learning_accuracy": 0.75, "backward_transfer": 0.0,
+        "average_accuracy": 0.75, "average_forgetting": 0.0,
+        "learning_accuracy": 0.75, "backward_transfer": 0.0,
     }
 
 

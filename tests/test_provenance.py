@@ -1,5 +1,6 @@
 """Provenance: commit and cleanliness of a real checkout, and what a record takes."""
 
+import os
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,10 @@ from benchmark.records import Provenance
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=A Person", "-c", "user.email=person@example.org"]
-    done = subprocess.run(["git", "-C", folder, *identity, *arguments], capture_output=True, text=True, check=True)
+    # a hook that runs the tests sets variables that would lead git to the hook's own repository
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-C", folder, *identity, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -35,13 +35,15 @@ class Images(TensorMNIST):
 def _mnist_like() -> ImageData:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (60, 784), dtype=torch.uint8, generator=generator)
-    labels = torch.arange(60).remainder(10)[torch.randperm(60, generator=generator)]
+    labels = torch.cat([torch.randperm(10, generator=generator) for _ in range(6)])
     return ImageData(images[:40], labels[:40], images[40:], labels[40:], 255.0, {})
 
 
 def _first(data: ImageData, train: int, test: int) -> ImageData:
-    return dataclasses.replace(data, train_images=data.train_images[:train], train_labels=data.train_labels[:train],
-                               test_images=data.test_images[:test], test_labels=data.test_labels[:test])
+    return dataclasses.replace(
+        data, train_images=data.train_images[:train], train_labels=data.train_labels[:train],
+        test_images=data.test_images[:test], test_labels=data.test_labels[:test],
+    )
 
 
 def _use(monkeypatch, data: ImageData):
@@ -75,8 +77,10 @@ def _rotated(seed, tasks):
 
 
 def _split_mnist(seed, tasks):
-    return classic_mnist.SplitMNIST(tasks, seed=seed, return_task_id=True, class_ids_from_zero_in_each_exp=True,
-                                    train_transform=None, eval_transform=None)
+    return classic_mnist.SplitMNIST(
+        tasks, seed=seed, return_task_id=True, class_ids_from_zero_in_each_exp=True,
+        train_transform=None, eval_transform=None,
+    )
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -86,7 +90,9 @@ def test_items_and_their_order_are_the_classic_streams(monkeypatch, stream, clas
     _assert_same_items(build(stream, seed, 20), classic(seed, 20), range(20))
 
 
-@pytest.mark.parametrize("stream, classic, tasks", [("rotated-digits", _rotated, 20), ("split-digits", _split_mnist, 5)])
+@pytest.mark.parametrize(
+    "stream, classic, tasks", [("rotated-digits", _rotated, 20), ("split-digits", _split_mnist, 5)]
+)
 def test_items_of_the_digit_streams_are_the_classic_streams(monkeypatch, stream, classic, tasks):
     _use(monkeypatch, _first(load("digits"), 200, 60))
     _assert_same_items(build(stream, 1, tasks), classic(1, tasks), range(tasks))
@@ -127,11 +133,11 @@ def test_take_gives_the_items_of_the_experiences(stream):
             assert label == int(images.targets[row]) < built.classes
 
 
-def test_take_of_more_rows_than_a_chunk_equals_single_takes():
-    images = build("rotated-digits", 0, 6).train[5]
-    rows = torch.randint(len(images), (3000,), generator=torch.Generator().manual_seed(0))
-    alone = torch.cat([images.take(row[None]) for row in rows])
-    assert torch.equal(images.take(rows), alone)
+def test_what_is_taken_is_a_copy():
+    images = build("split-digits", 0, 1).train[0]
+    before = images.base.clone()
+    images.take(torch.arange(10)).fill_(9)
+    assert torch.equal(images.base, before)
 
 
 def test_an_index_past_the_end_ends_an_iteration():

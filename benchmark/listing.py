@@ -1,0 +1,57 @@
+"""What there is to run, as text: methods, streams, settings with their sources, data."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from tabulate import tabulate
+
+from benchmark.catalogue import STREAMS, StreamKind
+from methods.catalogue import METHOD_ROWS
+from methods.settings import settings_for, sources_for
+
+WIDTH = 100
+
+
+def catalogue() -> str:
+    """The methods with their papers and the streams with their origin."""
+    memoryless = {True: "yes", False: "no", None: "n/a"}
+    methods = tabulate(
+        [(id, row.title, memoryless[row.memoryless], row.reference) for id, row in METHOD_ROWS.items()],
+        headers=("method", "title", "memoryless", "source"), tablefmt="simple", maxcolwidths=[None, None, None, 60],
+    )
+    streams = "\n\n".join(_stream(kind) for kind in STREAMS.values())
+    return f"{methods}\n\nSTREAMS\n\n{streams}"
+
+
+def _stream(kind: StreamKind) -> str:
+    network = {"mlp": "MLP", "resnet18": "reduced ResNet-18"}[kind.network]
+    heads = "one head" if kind.heads == "one" else "one head a task"
+    title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {network}, {heads}"
+    place = "in the paper's table" if kind.in_paper else "not in the paper"
+    text = textwrap.wrap(kind.source, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([f"{title} ({place})", *text])
+
+
+def settings(methods: Sequence[str], streams: Sequence[str]) -> str:
+    """The settings of each method on each stream, every value beside its source."""
+    return "\n\n".join(_cell(method, stream) for stream in streams for method in methods)
+
+
+def _cell(method: str, stream: str) -> str:
+    sources = sources_for(method, stream)
+    rows = [(name, value, sources[name]) for name, value in settings_for(method, stream)]
+    table = tabulate(rows, headers=("setting", "value", "source"), tablefmt="simple", disable_numparse=True)
+    return f"{method} on {stream}\n{table}"
+
+
+def data(rows: Sequence[Mapping[str, str]]) -> str:
+    """The data sets as benchmark.data.describe gives them: where they lie, their digests, their source."""
+    return "\n\n".join("\n".join(_data_set(row)) for row in rows)
+
+
+def _data_set(row: Mapping[str, str]) -> Iterator[str]:
+    yield f"{row['dataset']}  {row['title']}: {row['status']}"
+    yield f"  place    {row['place'] or 'none: a run downloads it'}"
+    for number, digest in enumerate(filter(None, row["digests"].split("; "))):
+        yield f"  {'' if number else 'digests':8} {digest}"
+    yield f"  source   {row['source']}"

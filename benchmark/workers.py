@@ -1,0 +1,124 @@
+"""Units of work in this process, or spread over worker processes that never outlive it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+
+import torch
+
+from benchmark.progress import Display
+from benchmark.runner import Unit, cores, work
+from methods import METHODS
+from methods.errors import InputError
+
+
+def run(units: Sequence[Unit], results: Path, data: Path | None, device: str, jobs: int | None = None) -> None:
+    """Train the units and record their runs, `jobs` units at a time (default: one a core; on a GPU one).
+
+    A record is written the moment its run ends, so whatever stops the rest, it stays. Raises InputError where the
+    records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, all workers ended.
+    """
+    _check_writable(results)
+    count = workers(units, device, jobs)
+    threads = max(1, cores() // count)
+    phases = [len(METHODS[unit.method].phases(unit.settings.tasks)) for unit in units]
+    display = Display([unit.title for unit in units], phases, [unit.cost for unit in units])
+    with _sigterm_as_interrupt(), display:
+        if count == 1:
+            torch.set_num_threads(threads)
+            for index, unit in enumerate(units):
+                work(index, unit, results, data, device, display.show)
+        else:
+            _spread(units, (results, data, device), count, threads, display)
+
+
+def workers(units: Sequence[Unit], device: str, jobs: int | None) -> int:
+    """How many processes train the units."""
+    wanted = jobs or (1 if device == "cuda" else cores())
+    return max(1, min(wanted, len(units)))
+
+
+def _check_writable(results: Path) -> None:
+    """Hours of training must not end at a record that cannot be written."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"--results: cannot write to {results} ({reason}); name another directory") from None
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _spread(units: Sequence[Unit], where: tuple, count: int, threads: int, display: Display) -> None:
+    context = multiprocessing.get_context("spawn")  # a forked PyTorch may hang in its thread pool
+    events = context.SimpleQueue()
+    executor = ProcessPoolExecutor(count, context, _begin_worker, (events, threads))
+    try:
+        with _interrupt_ignored():
+            pending = {executor.submit(_work, index, unit, *where) for index, unit in enumerate(units)}
+        while pending:
+            done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+            while not events.empty():
+                display.show(events.get())
+            for future in done:
+                future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "a worker process was killed, perhaps for lack of memory; finished runs are recorded: "
+            "give the same command again, with fewer --jobs"
+        ) from None
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+@contextmanager
+def _interrupt_ignored() -> Iterator[None]:
+    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, without tracebacks."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_events = None  # of a worker process: where its events go
+
+
+def _begin_worker(events: multiprocessing.SimpleQueue, threads: int) -> None:
+    global _events
+    _events = events
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    wait_for([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _work(index: int, unit: Unit, results: Path, data: Path | None, device: str) -> None:
+    work(index, unit, results, data, device, _events.put)

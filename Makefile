@@ -20,7 +20,7 @@ setup: .venv/installed  ## make .venv with the pinned packages; nothing else
 	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "installing the pinned packages into .venv, once (a few minutes)"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
+	@.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
 	@touch $@
 
 demo: .venv/installed  ## six methods x three streams of handwritten digits x 5 seeds: table and figure, a minute

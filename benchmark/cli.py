@@ -4,8 +4,10 @@ Everything that loads PyTorch or pandas is imported inside the command that need
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -17,19 +19,27 @@ from benchmark.catalogue import PAPER_STREAMS, STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
+COMMAND = "clbench" if Path(sys.argv[0]).stem == "clbench" else "python -m benchmark"
 FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv", "html": ".html", "json": ".json"}
 
 app = typer.Typer(
     help="Continual-learning methods side by side: six methods, three task streams, average accuracy and forgetting.",
     epilog="Start with: [bold]python -m benchmark run --stream permuted-digits --seeds 2[/bold], "
            "then [bold]python -m benchmark table[/bold].",
-    rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True,
+    rich_markup_mode="rich", pretty_exceptions_enable=False,
+    add_completion=COMMAND == "clbench",  # shells complete the words after a command, not after python -m
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 def _starting_with(known: Sequence[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+
+
+def _directory(text: str | Path) -> Path:
+    if not str(text).strip():  # as from an unset variable; it would mean the current directory
+        raise typer.BadParameter("it is empty; name a directory")
+    return Path(text)
 
 
 Methods = Annotated[list[str] | None, typer.Option(
@@ -39,7 +49,7 @@ Streams = Annotated[list[str] | None, typer.Option(
     "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",
     autocompletion=_starting_with(list(STREAMS)))]
 Results = Annotated[Path, typer.Option(
-    "--results", metavar="DIR", envvar="BENCHMARK_RESULTS", help="Where the records are, a JSON file a run.")]
+    "--results", metavar="DIR", parser=_directory, envvar="BENCHMARK_RESULTS", help="Where the records are, a JSON file a run.")]
 Data = Annotated[Path | None, typer.Option(
     "--data", metavar="DIR", help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
 
@@ -94,20 +104,24 @@ def run(
     except KeyboardInterrupt:
         print("interrupted: finished runs are recorded; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
-    again = "" if results == Path("results") else f" --results {results}"
+    again = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
     print(f"records are in {results}; see the table: python -m benchmark table{again}")
 
 
 def _run(methods, streams, seeds, overrides, results, data, device, jobs, force) -> None:
     from methods.settings import settings_for
 
-    for stream in streams:
-        for method in methods:
-            settings_for(method, stream, overrides)  # a mistyped setting is told before PyTorch has loaded
+    try:  # a mistyped setting is told before PyTorch has loaded
+        for method, stream in product(methods, streams):
+            settings_for(method, stream, overrides)
+    except InputError as error:
+        raise InputError(f"--set: {error}") from None
     from benchmark import runner, workers
 
     place = runner.device_named(device)
     units = runner.plan(methods, streams, seeds, overrides, results, data, place, force)
+    if units:
+        workers.check_writable(results)
     runs, missing = len(methods) * len(streams) * len(seeds), sum(len(unit.seeds) for unit in units)
     todo = f"{missing} to do on {place}, {workers.workers(units, place, jobs)} at a time" if units else "none to do"
     print(f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, {runs - missing} recorded "
@@ -206,12 +220,13 @@ def data(data: Data = None) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run a command line; return the exit code. Whatever a person got wrong is one line on stderr and a 2."""
     try:
-        code = app(list(arguments) or ["--help"], prog_name="python -m benchmark", standalone_mode=False)
+        code = app(list(arguments) or ["--help"], prog_name=COMMAND, standalone_mode=False)
         sys.stdout.flush()
         return code or 0
     except (TyperException, InputError) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
-        print("error:", " ".join(message.split()), file=sys.stderr)
+        line = " ".join(message.split()).replace("Input should", "it should")
+        print("error:", line, file=sys.stderr)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough

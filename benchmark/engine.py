@@ -40,14 +40,14 @@ class Outcome:
 def train(
     method: type[Method], streams: list[Stream], settings: Settings, device: str, report: Report
 ) -> list[Outcome]:
-    """Train one network a stream (one stream a seed), all together where their tasks are equally long.
+    """Train one network a stream (one stream a seed), all side by side: their tasks must be equally long.
 
-    `report(step, steps, task)` is called now and then. Returns an Outcome a stream, in order.
+    `report(step, steps, phase)` is called now and then. Returns an Outcome a stream, in order.
     """
-    lengths = {tuple(len(task) for task in stream.train) for stream in streams}
-    groups = [streams] if len(lengths) == 1 else [[stream] for stream in streams]
+    if len({tuple(len(task) for task in stream.train) for stream in streams}) > 1:
+        raise ValueError("streams of unequal lengths cannot be trained side by side")
     with torch.no_grad():
-        return [outcome for group in groups for outcome in Cell(method, group, settings, device).train(report)]
+        return Cell(method, streams, settings, device).train(report)
 
 
 class Cell:

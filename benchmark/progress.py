@@ -65,13 +65,18 @@ class Display:
         self.shares[event.unit] = event.share
         done = sum(share * cost for share, cost in zip(self.shares, self.costs, strict=True))
         self.progress.update(self.whole, completed=done)
+        if event.share == 1:
+            self._close(event.unit)
+            return
         bars = self._bars_of(event)
         self.progress.update(bars.cell, completed=event.share)
         self.progress.update(bars.task, completed=event.phase_share)
-        if event.share == 1:
-            for bar in (bars.cell, bars.task):
-                self.progress.remove_task(bar)
-            del self.bars[event.unit]
+
+    def _close(self, unit: int) -> None:
+        if unit in self.bars:
+            bars = self.bars.pop(unit)
+            self.progress.remove_task(bars.cell)
+            self.progress.remove_task(bars.task)
 
     def _bars_of(self, event: Advance) -> _Bars:
         if event.unit not in self.bars:

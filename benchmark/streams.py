@@ -119,7 +119,8 @@ def _images(base: Tensor, labels: Tensor, drawn: list[_Task], scale: float) -> l
 
     def images(task: _Task) -> TaskImages:
         rows = [rows_of[label] for label in task.listed]
-        targets = np.repeat([task.classes.index(label) for label in task.listed], [len(part) for part in rows])
+        in_head = [task.classes.index(label) for label in task.listed]
+        targets = np.repeat(in_head, [len(part) for part in rows])
         return TaskImages(
             base, torch.from_numpy(np.concatenate(rows)), torch.from_numpy(targets), scale, task.pixel_map
         )

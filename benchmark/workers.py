@@ -28,7 +28,6 @@ def run(units: Sequence[Unit], results: Path, data: Path | None, device: str, jo
     A record is written the moment its run ends, so whatever stops the rest, it stays. Raises InputError where the
     records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, all workers ended.
     """
-    _check_writable(results)
     count = workers(units, device, jobs)
     threads = max(1, cores() // count)
     phases = [len(METHODS[unit.method].phases(unit.settings.tasks)) for unit in units]
@@ -48,8 +47,8 @@ def workers(units: Sequence[Unit], device: str, jobs: int | None) -> int:
     return max(1, min(wanted, len(units)))
 
 
-def _check_writable(results: Path) -> None:
-    """Hours of training must not end at a record that cannot be written."""
+def check_writable(results: Path) -> None:
+    """Raises InputError where records cannot be written: better told before hours of training than after."""
     try:
         results.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=results):
@@ -91,8 +90,11 @@ def _spread(units: Sequence[Unit], where: tuple, count: int, threads: int, displ
         ) from None
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
+        children = multiprocessing.active_children()
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join()
 
 
 @contextmanager

@@ -65,11 +65,11 @@ def test_the_same_run_twice_is_the_same_bit_for_bit(method):
     assert [o.accuracy_matrix for o in first.outcomes] == [o.accuracy_matrix for o in second.outcomes]
 
 
-def test_seeds_with_unequal_data_are_trained_one_by_one():
+def test_unequal_streams_are_refused():
     settings = settings_for("naive", "permuted-digits", QUICK | {"tasks": 2})
     streams = [build("permuted-digits", seed, 2, count) for seed, count in ((0, 100), (1, 90))]
-    outcomes = train(METHODS["naive"], streams, settings, "cpu", lambda *progress: None)
-    assert [len(outcome.accuracy_matrix) for outcome in outcomes] == [2, 2]
+    with pytest.raises(ValueError, match="unequal"):
+        train(METHODS["naive"], streams, settings, "cpu", lambda *progress: None)
 
 
 def test_a_diverged_seed_is_named_and_the_others_go_on():

@@ -10,12 +10,11 @@ import pytest
 import torch
 from avalanche.benchmarks.datasets.external_datasets.mnist import TensorMNIST
 from avalanche.training import Naive
-from hypothesis import given, settings, strategies
 from torchvision.transforms import ToTensor
 
 from benchmark import streams
 from benchmark.data import Cifar100, ImageData, load
-from benchmark.pixel_maps import angles, rotation
+from benchmark.pixel_maps import angles
 from benchmark.streams import PAPER_STREAMS, STREAMS, build
 from methods.errors import InputError
 
@@ -214,22 +213,6 @@ def test_task_labels_tell_the_heads_apart(stream, heads, labels):
     assert built.heads == heads and built.classes == (2 if heads == 3 else 10) and built.shape == (64,)
     for experiences in (built.benchmark.train_stream, built.benchmark.test_stream):
         assert [experience.task_label for experience in experiences] == labels
-
-
-@given(seed=strategies.integers(0, 2**32 - 1), tasks=strategies.integers(1, 36))
-@settings(max_examples=50, deadline=None)
-def test_each_angle_lies_inside_its_step_of_ten_degrees(seed, tasks):
-    for task, angle in enumerate(angles(seed, tasks)):
-        assert -180 <= angle <= 180
-        turned = (angle - 10 * task + 180) % 360 - 180  # what is left after the task's own turn
-        assert -10 - 1e-4 <= turned <= 1e-4
-
-
-def test_quarter_turns_are_exact():
-    image = torch.arange(64)
-    for angle, turns in ((0.0, 0), (90.0, 1), (180.0, 2), (-90.0, 3)):
-        assert torch.equal(image[rotation(angle, 8)].reshape(8, 8), torch.rot90(image.reshape(8, 8), turns))
-    assert (rotation(45.0, 8) == -1).sum() > 0
 
 
 @pytest.mark.parametrize("stream, seed, tasks, examples, part", [

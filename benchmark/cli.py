@@ -1,4 +1,4 @@
-"""The command line: run, table, list, data. Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted.
+"""The command line: run, table, list, data. Exit codes: 0 done, 2 bad input, 130 interrupted.
 
 Everything that loads PyTorch or pandas is imported inside the command that needs it, so that help is instant.
 """
@@ -23,7 +23,7 @@ COMMAND = "clbench" if Path(sys.argv[0]).stem == "clbench" else "python -m bench
 FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv", "html": ".html", "json": ".json"}
 
 app = typer.Typer(
-    help="Continual-learning methods side by side: six methods, three task streams, average accuracy and forgetting.",
+    help="Six continual-learning methods on three task streams, side by side: accuracy and forgetting.",
     epilog="Start with: [bold]python -m benchmark run --stream permuted-digits --seeds 2[/bold], "
            "then [bold]python -m benchmark table[/bold].",
     rich_markup_mode="rich", pretty_exceptions_enable=False,
@@ -49,9 +49,27 @@ Streams = Annotated[list[str] | None, typer.Option(
     "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",
     autocompletion=_starting_with(list(STREAMS)))]
 Results = Annotated[Path, typer.Option(
-    "--results", metavar="DIR", parser=_directory, envvar="BENCHMARK_RESULTS", help="Where the records are, a JSON file a run.")]
+    "--results", metavar="DIR", parser=_directory, envvar="BENCHMARK_RESULTS",
+    help="Where the records are, a JSON file a run.")]
 Data = Annotated[Path | None, typer.Option(
     "--data", metavar="DIR", help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
+
+Seeds = Annotated[int | None, typer.Option(
+    min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")]
+SingleSeeds = Annotated[list[int] | None, typer.Option(
+    min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated.")]
+Changes = Annotated[list[str] | None, typer.Option(
+    metavar="KEY=VALUE", help="Change a setting (see list --settings); may be repeated.")]
+Jobs = Annotated[int | None, typer.Option(
+    min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")]
+Format = Annotated[str | None, typer.Option(
+    metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.")]
+Output = Annotated[Path | None, typer.Option(
+    metavar="FILE", help="Write the table to a file in place of printing it.")]
+Document = Annotated[Path | None, typer.Option(
+    metavar="FILE", help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
+FigureStem = Annotated[Path | None, typer.Option(
+    metavar="STEM", help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -78,17 +96,13 @@ def _root(
 def run(
     method: Methods = None,
     stream: Streams = None,
-    seeds: Annotated[int | None, typer.Option(
-        min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(
-        min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated.")] = None,
-    set: Annotated[list[str] | None, typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a setting (see list --settings); may be repeated.")] = None,
+    seeds: Seeds = None,
+    seed: SingleSeeds = None,
+    set: Changes = None,
     data: Data = None,
     results: Results = Path("results"),
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
-    jobs: Annotated[int | None, typer.Option(
-        min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")] = None,
+    jobs: Jobs = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
 ) -> None:
     """Train methods on streams and record every run; what is recorded already is not run again.
@@ -123,9 +137,10 @@ def _run(methods, streams, seeds, overrides, results, data, device, jobs, force)
     if units:
         workers.check_writable(results)
     runs, missing = len(methods) * len(streams) * len(seeds), sum(len(unit.seeds) for unit in units)
-    todo = f"{missing} to do on {place}, {workers.workers(units, place, jobs)} at a time" if units else "none to do"
-    print(f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, {runs - missing} recorded "
-          f"already, {todo}", flush=True)
+    at_a_time = workers.workers(units, place, jobs)
+    todo = f"{missing} to do on {place}, {at_a_time} at a time" if units else "none to do"
+    print(f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
+          f"{runs - missing} recorded already, {todo}", flush=True)
     if units:
         workers.run(units, results, data, place, jobs)
 
@@ -133,18 +148,16 @@ def _run(methods, streams, seeds, overrides, results, data, device, jobs, force)
 @app.command(epilog=(
     "Examples:\n\n"
     "python -m benchmark table --format latex\n\n"
-    "python -m benchmark table --output table2.csv --figure accuracy  [dim]# accuracy.png and accuracy.svg[/dim]"
+    "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]"
 ))
 def table(
     results: Results = Path("results"),
-    format: Annotated[str | None, typer.Option(
-        metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.")] = None,
+    format: Format = None,
     method: Methods = None,
     stream: Streams = None,
-    output: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write the table to a file in place of printing it.")] = None,
-    figure: Annotated[Path | None, typer.Option(
-        metavar="STEM", help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")] = None,
+    output: Output = None,
+    insert: Document = None,
+    figure: FigureStem = None,
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     inputs.names("--method", method, METHOD_ROWS, ())
@@ -158,8 +171,12 @@ def table(
         if (not method or record.method in method) and (not stream or record.stream in stream)
     ]
     if not chosen:
-        raise InputError(f"--results: {results} holds no such records; make some with python -m benchmark run")
+        raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
     _put(render(chosen, form), output)
+    if insert:
+        from benchmark.insertion import insert as put_into
+
+        put_into(render(chosen), insert, "table")
     if figure:
         from benchmark.figure import curves
 
@@ -173,7 +190,8 @@ def _format(format: str | None, output: Path | None) -> str:
     if output is None:
         return "markdown"
     if output.suffix not in by_suffix:
-        raise InputError(f"--output: {output} ends in none of {', '.join(by_suffix)}; say which with --format")
+        known = ", ".join(by_suffix)
+        raise InputError(f"--output: {output} ends in none of {known}; say which with --format")
     return by_suffix[output.suffix]
 
 

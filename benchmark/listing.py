@@ -17,7 +17,8 @@ def catalogue() -> str:
     memoryless = {True: "yes", False: "no", None: "n/a"}
     methods = tabulate(
         [(id, row.title, memoryless[row.memoryless], row.reference) for id, row in METHOD_ROWS.items()],
-        headers=("method", "title", "memoryless", "source"), tablefmt="simple", maxcolwidths=[None, None, None, 60],
+        headers=("method", "title", "memoryless", "source"), tablefmt="simple",
+        maxcolwidths=[None, None, None, 60],
     )
     streams = "\n\n".join(_stream(kind) for kind in STREAMS.values())
     return f"{methods}\n\nSTREAMS\n\n{streams}"

@@ -22,11 +22,13 @@ from methods import METHODS
 from methods.errors import InputError
 
 
-def run(units: Sequence[Unit], results: Path, data: Path | None, device: str, jobs: int | None = None) -> None:
+def run(
+    units: Sequence[Unit], results: Path, data: Path | None, device: str, jobs: int | None = None
+) -> None:
     """Train the units and record their runs, `jobs` units at a time (default: one a core; on a GPU one).
 
-    A record is written the moment its run ends, so whatever stops the rest, it stays. Raises InputError where the
-    records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, all workers ended.
+    A record is written the moment its run ends, so whatever stops the rest, it stays. Raises InputError where
+    the records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, workers ended.
     """
     count = workers(units, device, jobs)
     threads = max(1, cores() // count)
@@ -99,7 +101,7 @@ def _spread(units: Sequence[Unit], where: tuple, count: int, threads: int, displ
 
 @contextmanager
 def _interrupt_ignored() -> Iterator[None]:
-    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, without tracebacks."""
+    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, in silence."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,0 +1,21 @@
+"""Measured text put into a document by the suite, so that no number is copied by hand."""
+
+from pathlib import Path
+
+from methods.errors import InputError
+
+
+def insert(text: str, document: Path, mark: str) -> None:
+    """Replace what stands between the lines <!-- mark --> and <!-- /mark --> of a document.
+
+    Raises InputError where the document cannot be read or written or has no such lines.
+    """
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    try:
+        before, found, rest = document.read_text(encoding="utf-8").partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise InputError(f"{document} has no lines {begin.strip()} and {end} to put the text between")
+        document.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot put the text into {document}: {error}") from None

@@ -15,6 +15,12 @@ from methods.errors import InputError
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
+# Above these bounds no memory holds the run, or float32 the number.
+Units = Annotated[int, Field(ge=1, le=20_000)]
+Slots = Annotated[int, Field(ge=0, le=100_000)]
+Window = Annotated[int, Field(ge=1, le=10**6)]
+Rate = Annotated[float, Field(gt=0, le=1e38)]
+Strength = Annotated[float, Field(ge=0, le=1e38)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -26,16 +32,16 @@ class Settings(BaseModel):
     tasks: Count  # experiences of the stream
     epochs: Count  # passes over the data of each task
     batch_size: Count  # examples a step
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     momentum: Share  # heavy ball, v <- momentum * v + g; begins at 0 with every epoch
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor from task to task
     dropout: Share  # probability that a hidden unit is dropped
-    hidden: Count  # units of each of the two hidden layers (MLP only)
+    hidden: Units  # units of each of the two hidden layers (MLP only)
     train_examples: CountOrZero  # per task; 0 = the whole training set
-    memory_per_class: CountOrZero  # memory slots per class and task (A-GEM, ER)
+    memory_per_class: Slots  # memory slots per class and task (A-GEM, ER)
     memory_batch: Count  # memory examples a step (A-GEM, ER)
-    ewc_lambda: Annotated[float, Field(ge=0)]  # strength of EWC's penalty
-    fisher_window: Count  # steps whose squared gradients are averaged (EWC)
+    ewc_lambda: Strength  # strength of EWC's penalty
+    fisher_window: Window  # steps whose squared gradients are averaged (EWC)
 
 
 PAPER = "paper, section 5"
@@ -76,7 +82,8 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
         "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
         "momentum": (0.8, "published code, stable_sgd/main.py"),
     },
-    ("ewc", "permuted-mnist"): {"learning_rate": (0.03, SEARCH)},
+    ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
+    ("multitask", "permuted-mnist"): {"learning_rate": (0.01, SEARCH), "batch_size": (64, SEARCH)},
     ("stable-sgd", "permuted-mnist"): {
         "learning_rate_decay": (0.7, SEARCH),
         "dropout": (0.25, SEARCH),
@@ -120,11 +127,17 @@ def settings_for(method_id: str, stream_id: str, overrides: Mapping[str, object]
         if name not in Settings.model_fields:
             near = difflib.get_close_matches(name, Settings.model_fields, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(Settings.model_fields)}"
-            raise InputError(f"unknown setting '{name}': {hint}")
+            raise InputError(f"unknown setting {_shown(name)}: {hint}")
     values = {name: value for name, (value, _) in _with_sources(method_id, stream_id).items()}
     try:
         return Settings.model_validate(values | dict(overrides))
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Input ").removeprefix("Value ")
-        raise InputError(f"setting '{first['loc'][0]}' cannot be {first['input']!r}: it {message}") from None
+        raise InputError(f"setting '{first['loc'][0]}' cannot be {_shown(first['input'])}: it {message}") from None
+
+
+def _shown(value: object) -> str:
+    """As Python writes it, so without line breaks, and cut where it is endless."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -83,7 +83,12 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
         "momentum": (0.8, "published code, stable_sgd/main.py"),
     },
     ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
+    ("ewc", "rotated-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
     ("multitask", "permuted-mnist"): {"learning_rate": (0.01, SEARCH), "batch_size": (64, SEARCH)},
+    ("multitask", "rotated-mnist"): {
+        "learning_rate": (0.01, "as on permuted-mnist"),
+        "batch_size": (64, "as on permuted-mnist"),
+    },
     ("stable-sgd", "permuted-mnist"): {
         "learning_rate_decay": (0.7, SEARCH),
         "dropout": (0.25, SEARCH),

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 test clean
+.PHONY: help setup demo table2 test bench soak clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -34,6 +34,15 @@ table2: .venv/installed  ## the paper's table at full scale: runs what results/ 
 
 test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
 	@.venv/bin/python -m pytest
+
+bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; needs BENCHMARK_DATA=DIR, idle cores
+	@mkdir -p out results
+	@.venv/bin/python -m pytest tests/speed -o python_files='bench_*.py' -o python_functions='bench_*' \
+	  -W ignore -rs --benchmark-quiet --benchmark-json=out/bench.json
+	@.venv/bin/python tests/speed/report.py out/bench.json results docs/performance.md
+
+soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing may leak, no record be unsound
+	@.venv/bin/python tests/soak.py
 
 clean:  ## remove the demo's output and caches; records and .venv stay
 	@rm -rf out build *.egg-info .pytest_cache

@@ -1,0 +1,78 @@
+"""What each part of the layout gives: a step as it is ('kept'), and with that part undone ('changed')."""
+
+import pytest
+import torch
+
+from benchmark import phases, randomness
+from benchmark.gradients import Dense
+from benchmark.mlp import MLP
+from methods.ewc import EWC
+from methods.naive import NaiveSGD
+from ours import ours
+
+STREAM, TABLE, SEEDS, COUNT = "permuted-mnist", "layout", 5, 200
+
+pytestmark = pytest.mark.usefixtures("real_data")
+
+
+def update_in_two(patch):
+    """The gradient is written out and then added to the parameters."""
+    patch.setattr(NaiveSGD, "direction", lambda self, net, batch: net.gradient(batch).dense())
+
+
+def gradients_written_out(patch):
+    """A-GEM's inner products and projection on two [S, P] tensors, each written once."""
+    factored = MLP.gradient
+    patch.setattr(MLP, "gradient", lambda self, batch: Dense(factored(self, batch).dense()))
+
+
+def penalty_by_passes(patch):
+    """The penalty's step as an expression, its constants worked out before; the gradient's stays fused."""
+    method = ours("ewc", STREAM, SEEDS, COUNT).cell.method
+    penalty = method.penalty()
+    slope = 2 * method.settings.learning_rate * penalty.strength
+
+    def direction(self, net, batch):
+        gradient = net.gradient(batch)
+        net.theta.sub_((net.theta - penalty.anchor).mul_(slope))
+        return gradient
+
+    patch.setattr(EWC, "direction", direction)
+    patch.setattr(EWC, "penalty", lambda self: None)
+
+
+def draws_step_by_step(patch):
+    """Every step draws its own numbers."""
+    patch.setattr(randomness, "BLOCK_NUMBERS", 1)
+
+
+def images_step_by_step(patch):
+    """Every step makes its own images numbers."""
+    patch.setattr(phases, "CHUNK_BYTES", 1)
+
+
+CHANGES = {
+    "update fused into the product": ("naive", update_in_two),
+    "A-GEM on factors": ("agem", gradients_written_out),
+    "EWC's penalty in one pass": ("ewc", penalty_by_passes),
+    "random numbers ahead, ER": ("er-reservoir", draws_step_by_step),
+    "random numbers ahead, dropout": ("stable-sgd", draws_step_by_step),
+    "images in chunks": ("naive", images_step_by_step),
+}
+
+
+@pytest.mark.parametrize("row", CHANGES)
+@pytest.mark.parametrize("side", ["kept", "changed"])
+def bench_change(timed, monkeypatch, row, side):
+    method, undo = CHANGES[row]
+    cell = ours(method, STREAM, SEEDS, COUNT)
+    if side == "changed":
+        undo(monkeypatch)
+    with torch.no_grad():
+        timed(TABLE, row, side, cell.steps, COUNT * SEEDS)
+
+
+@pytest.mark.parametrize("row", ["five seeds stacked, not one"])
+@pytest.mark.parametrize("side, seeds", [("kept", 5), ("changed", 1)])
+def bench_seeds(timed, row, side, seeds):
+    timed(TABLE, row, side, ours("naive", STREAM, seeds, COUNT).steps, COUNT * seeds)

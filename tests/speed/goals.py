@@ -1,0 +1,41 @@
+"""The goals for speed, as ratios within one run, and whether this run meets them."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+
+def goals(speed: dict) -> list[tuple[str, str, float, float]]:
+    """(goal, 'at least' or 'at most', limit, measured)."""
+    mnist, cifar, scaling = speed["mnist_step"], speed["cifar_step"], speed["scaling"]
+    rows = [
+        (f"{method}: Avalanche's step over ours", "at least", 20, mnist[method]["avalanche / ours"])
+        for method in ("naive", "stable-sgd", "ewc", "agem", "er-reservoir")
+    ]
+    rows.append(("EWC's Fisher: Avalanche's over ours", "at least", 100, speed["fisher"]["avalanche / ours"]))
+    rows += [
+        (f"{method}: ours over its products", "at most", limit, 1 / mnist[method]["floor / ours"])
+        for method, limit in (("naive", 1.6), ("agem", 1.5), ("er-reservoir", 1.5))
+    ]
+    rows.append(("EWC's step over naive's", "at most", 1.8, speed["ewc_over_naive"]))
+    for method, times in cifar.items():
+        rows += [
+            (f"{method}, CIFAR: ours over the plain loop", "at most", 1.15, 1 / times["plain / ours"]),
+            (f"{method}, CIFAR: part beyond network passes", "at most", 0.1, 1 - times["passes / ours"]),
+        ]
+    tasks, seeds = (scaling[many]["seconds"] / scaling[few]["seconds"]
+                    for few, many in (("5 tasks", "40 tasks"), ("1 seed", "20 seeds")))
+    rows.append(("40 tasks over 5 tasks, whole run", "at most", 8, tasks))
+    rows.append(("20 seeds over 1 seed, whole run", "at most", 20, seeds))
+    share = scaling["40 tasks"]["evaluation_share"]
+    rows.append(("evaluation's part of the run, 40 tasks", "at most", 0.5, share))
+    return rows
+
+
+def goals_table(speed: dict) -> str:
+    """As Markdown; a goal that is missed says so."""
+    rows = []
+    for goal, sense, limit, value in goals(speed):
+        met = value >= limit if sense == "at least" else value <= limit
+        rows.append([goal, f"{sense} {limit:g}", f"{value:.2f}", "met" if met else "**missed**"])
+    return tabulate(rows, ["goal", "wanted", "measured", ""], tablefmt="pipe", disable_numparse=True)

@@ -1,4 +1,4 @@
-"""The command line: run, table, list, data. Exit codes: 0 done, 2 bad input, 130 interrupted.
+"""The command line. Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted.
 
 Everything that loads PyTorch or pandas is imported inside the command that needs it, so that help is instant.
 """
@@ -233,6 +233,20 @@ def data(data: Data = None) -> None:
     from benchmark.data import describe
 
     print(listing.data(describe(data)))
+
+
+@app.command(epilog="Example:\n\npython -m benchmark verify --results results")
+def verify(
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Let notes fail too.")] = False,
+) -> None:
+    """Check every record: schema, digest, metrics, place, provenance. Exit code 1 if one is not sound."""
+    from benchmark.verify import verify as check
+
+    found = check(results)
+    print(found.json() if as_json else found.text())
+    raise typer.Exit(bool(found.unsound or (strict and found.notes)))
 
 
 def main(arguments: Sequence[str]) -> int:

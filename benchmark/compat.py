@@ -3,14 +3,24 @@
 Where torch is a CPU build and torchvision was built for CUDA, torchvision's compiled operators do not load
 and its import fails with "operator torchvision::nms does not exist". Nothing here uses those operators:
 declaring the two schemas that the import looks up is enough.
+
+Avalanche reads ~/.avalanche/config.json as it is imported, and writes it first where it is missing, which
+fails without a home directory that can be written, and where two processes do it at the same time. So where
+the file is not there and sound, Avalanche is imported here, with a temporary home.
 """
 
+import importlib
 import importlib.util
+import json
+import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
 import torch
+
+from methods.errors import InputError
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -43,6 +53,33 @@ def _stand_in() -> torch.library.Library | None:
     return library
 
 
+def _has_config() -> bool:
+    """Whether Avalanche finds its config.json in the home directory, and can read it."""
+    try:
+        text = Path(os.path.expanduser("~"), ".avalanche/config.json").read_text(encoding="utf-8")
+        return isinstance(json.loads(text)["dataset_location"], str)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def _import_with_temporary_home() -> None:
+    """Import Avalanche, and let it keep its data sets where it would with the home directory there is."""
+    location, before = os.path.expanduser("~/.avalanche/data"), os.environ.get("HOME")
+    try:
+        with tempfile.TemporaryDirectory(prefix="home-") as home:
+            os.environ["HOME"] = home
+            importlib.import_module("avalanche.benchmarks.datasets.dataset_utils").set_dataset_root(location)
+    except OSError as error:
+        raise InputError(f"no directory for temporary files ({error}); make room, or name one by TMPDIR") from None
+    finally:
+        if before is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = before
+
+
 _LIBRARY = _stand_in()
 # Avalanche imports a solver front end for a strategy that is not used here, and the front end warns.
 warnings.filterwarnings("ignore", message="no QP solver found", category=UserWarning)
+if "avalanche" not in sys.modules and not _has_config():
+    _import_with_temporary_home()

@@ -73,11 +73,12 @@ def places(archive: Archive, directory: Path | None) -> list[Path]:
     Raises InputError where the directory that a person named is none.
     """
     named = directory if directory is not None else os.environ.get(VARIABLE)
-    defaults = [DEFAULT, Path("~/.avalanche/data").expanduser() / archive.id]
+    home = Path(os.path.expanduser("~"))  # stays "~" where there is none
+    defaults = [DEFAULT, *([home / ".avalanche/data" / archive.id] if home.is_absolute() else [])]
     if not named:
         return defaults
-    root = Path(named).expanduser()
-    if not root.is_dir():
+    root = Path(os.path.expanduser(named))
+    if not os.path.isdir(root):  # unlike Path.is_dir, also where the name is too long or a folder is closed
         who = "--data" if directory is not None else VARIABLE
         raise InputError(f"{who} names {root}, which is not a directory: make it, or name another one")
     return [root, *defaults]
@@ -134,7 +135,7 @@ def digests(archive: Archive, root: Path) -> dict[str, str]:
 
 
 def _count(archive: Archive, root: Path) -> int:
-    return sum((root / archive.folder / name).is_file() for name in archive.files)
+    return sum(os.path.isfile(root / archive.folder / name) for name in archive.files)
 
 
 def _download(archive: Archive, root: Path) -> None:

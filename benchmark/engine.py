@@ -6,8 +6,8 @@ Shape letters: S seeds, P parameters, B batch, T tasks.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -37,21 +37,35 @@ class Outcome:
     seconds: float = 0.0
 
 
+Begun = tuple[int, list[Outcome], Mapping[str, Tensor]]
+Keep = Callable[["Cell"], None]
+
+
+class Misfit(ValueError):
+    """A saved state is not one of this cell."""
+
+
 def train(
-    method: type[Method], streams: list[Stream], settings: Settings, device: str, report: Report
+    method: type[Method], streams: list[Stream], settings: Settings, device: str, report: Report,
+    begun: Begun | None = None, keep: Keep = lambda cell: None,
 ) -> list[Outcome]:
     """Train one network a stream (one stream a seed), all side by side: their tasks must be equally long.
 
-    `report(step, steps, phase)` is called now and then. Returns an Outcome a stream, in order.
+    `report(step, steps, phase)` is called now and then, `keep(cell)` after each phase and its evaluation.
+    `begun` is what the same streams had reached, as kept there: phase, outcomes and Cell.state().
+    Returns an Outcome a stream, in order. Raises Misfit where `begun` is of another kind of cell.
     """
     if len({tuple(len(task) for task in stream.train) for stream in streams}) > 1:
         raise ValueError("streams of unequal lengths cannot be trained side by side")
     with torch.no_grad():
-        return Cell(method, streams, settings, device).train(report)
+        cell = Cell(method, streams, settings, device)
+        if begun is not None:
+            cell.restore(*begun)
+        return cell.train(report, keep)
 
 
 class Cell:
-    """One method on one stream, S seeds side by side."""
+    """One method on one stream, S seeds side by side; `phase` counts the phases trained and evaluated."""
 
     def __init__(self, method: type[Method], streams: list[Stream], settings: Settings, device: str) -> None:
         first = streams[0]
@@ -66,22 +80,52 @@ class Cell:
         )
         self.method = method(settings, problem)
         self.outcomes = [Outcome() for _ in streams]
+        self.phase, self.phases = 0, self.method.phases(len(first.train))
 
-    def train(self, report: Report) -> list[Outcome]:
-        """Train through all phases; fill and return the outcomes."""
-        started, done = time.perf_counter(), 0
-        phases = self.method.phases(len(self.streams[0].train))
-        data = [PhaseData(self.streams, tasks, self.device) for tasks in phases]
-        steps = sum(-(-len(part) // self.settings.batch_size) for part in data) * self.settings.epochs
-        for phase, part in enumerate(data):
+    @property
+    def finished(self) -> bool:
+        """Whether all phases are trained and evaluated."""
+        return self.phase == len(self.phases)
+
+    def train(self, report: Report, keep: Keep = lambda cell: None) -> list[Outcome]:
+        """Train through the phases that are left; fill and return the outcomes."""
+        data = [PhaseData(self.streams, tasks, self.device) for tasks in self.phases]
+        steps = [-(-len(part) // self.settings.batch_size) * self.settings.epochs for part in data]
+        started = time.perf_counter()
+        for phase in range(self.phase, len(data)):
+            done, part = sum(steps[:phase]), data[phase]
             self.random.begin_phase()
-            order = self._train_phase(phase, part, lambda step: report(done + step, steps, phase))
-            done += -(-len(part) // self.settings.batch_size) * self.settings.epochs
+            order = self._train_phase(phase, part, lambda step: report(done + step, sum(steps), phase))
             self.method.after_phase(self.net, RecentData(part, order))
             self._evaluate(len(part.tasks))
-        for outcome in self.outcomes:
-            outcome.seconds = (time.perf_counter() - started) / len(self.outcomes)
+            self.phase, now = phase + 1, time.perf_counter()
+            for outcome in self.outcomes:
+                outcome.seconds += (now - started) / len(self.outcomes)
+            started = now
+            keep(self)
         return self.outcomes
+
+    def state(self) -> dict[str, Tensor]:
+        """All that outlives a phase besides `phase` and `outcomes`, as tensors.
+
+        Momentum is not in it, as it begins at 0 with every epoch, nor are numbers drawn ahead.
+        """
+        buffers = {f"buffer.{name}": value for name, value in self.net.buffers.items()}
+        own = {f"method.{name}": value for name, value in self.method.state().items()}
+        return {"theta": self.net.theta, "generators": self.random.state()} | buffers | own
+
+    def restore(self, phase: int, outcomes: list[Outcome], tensors: Mapping[str, Tensor]) -> None:
+        """Take back what an equal cell had reached. Raises Misfit where it was another kind of cell."""
+        try:
+            self.net.theta.copy_(tensors["theta"])
+            for name, value in self.net.buffers.items():
+                value.copy_(tensors[f"buffer.{name}"])
+            self.random.restore(tensors["generators"])
+            own = {name: value.to(self.device) for name, value in tensors.items() if name.startswith("method.")}
+            self.method.restore({name.removeprefix("method."): value for name, value in own.items()})
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise Misfit("the saved state does not fit the run") from error
+        self.phase, self.outcomes = phase, [replace(outcome) for outcome in outcomes]
 
     def _train_phase(self, phase: int, data: PhaseData, report: Callable[[int], None]) -> Tensor:
         """One phase: its epochs of steps. Returns the order [S, N] of the last epoch."""

@@ -25,6 +25,13 @@ class Saved:
     line: str  # what to say about it
 
 
+@dataclass(frozen=True)
+class Notice:
+    """Something else that a person may want to know."""
+
+    line: str
+
+
 @dataclass
 class _Bars:
     cell: TaskID
@@ -33,7 +40,7 @@ class _Bars:
 
 
 class Display:
-    """Shows Advance and Saved events; a context manager, so that the terminal is left as it was found.
+    """Shows events; a context manager, so that the terminal is left as it was found.
 
     titles, phases, costs: of each unit its name, its number of phases, its share of the work in any measure.
     """
@@ -57,9 +64,9 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def show(self, event: Advance | Saved) -> None:
+    def show(self, event: Advance | Notice | Saved) -> None:
         """Take an event in."""
-        if isinstance(event, Saved):
+        if isinstance(event, Notice | Saved):
             print(event.line, flush=True)
             return
         self.shares[event.unit] = event.share

@@ -5,44 +5,31 @@ from __future__ import annotations
 import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, product
 from pathlib import Path
 
 import torch
 
-from benchmark import engine, provenance, records
+from benchmark import engine, provenance, records, state
 from benchmark.catalogue import STREAMS
-from benchmark.progress import Advance, Saved
+from benchmark.claims import Claims
+from benchmark.progress import Advance, Notice, Saved
+from benchmark.state import Keeper, State
 from benchmark.streams import Stream, build
+from benchmark.unit import Unit, named
 from benchmark.version import code_version
 from methods import METHODS
 from methods.errors import InputError
 from methods.settings import Settings, settings_for
 
-Tell = Callable[[Advance | Saved], None]
+Tell = Callable[[Advance | Notice | Saved], None]
 
 RESNET_COST = 40
 """A ResNet's step on a CPU, in steps of the MLP; it only orders the work and scales the time left."""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Runs of one method on one stream that are trained together."""
-
-    method: str
-    stream: str
-    seeds: tuple[int, ...]
-    settings: Settings
-    cost: float  # how long it takes, in no particular measure
-
-    @property
-    def title(self) -> str:
-        """For a progress bar."""
-        word, numbers = ("seed" if len(self.seeds) == 1 else "seeds"), ", ".join(map(str, self.seeds))
-        return f"{self.method} on {self.stream}, {word} {numbers}"
 
 
 def cores() -> int:
@@ -73,7 +60,7 @@ def plan(
     def probe(stream: str, tasks: int, train_examples: int) -> Stream:
         return build(stream, seeds[0], tasks, train_examples, data)
 
-    units = []
+    units, among = [], 0
     for (method, stream), settings in cells.items():
         first = probe(stream, settings.tasks, settings.train_examples)
         code = code_version(METHODS[method])
@@ -82,9 +69,20 @@ def plan(
             if force or not records.recorded(results, method, stream, seed, settings, code, first.digests)
         )
         alone = STREAMS[stream].network == "resnet18" and device == "cpu"
-        for together in [(seed,) for seed in missing] if alone else [missing] if missing else []:
-            units.append(Unit(method, stream, together, settings, _cost(first, settings, len(together))))
-    return sorted(units, key=lambda unit: -unit.cost)
+        _tidy(results, method, stream, settings, set(seeds) - set(missing))
+        among += len(seeds) if alone else 1
+        for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:
+            units.append(Unit(method, stream, runs, settings, _cost(first, settings, len(runs)), force=force))
+    return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
+
+
+def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded: set[int]) -> None:
+    """Remove the state of a process that was killed when it had recorded its last run and not yet removed that."""
+    for found in state.of_recorded(state.path_of(results, method, stream, [0], settings), recorded):
+        runs = [records.path_of(results, method, stream, seed, settings) for seed in found.point.seeds]
+        with suppress(InputError, OSError), Claims(results) as claims:  # as in results that cannot be written
+            if claims.take(runs):
+                state.remove(found.path)
 
 
 def _cost(stream: Stream, settings: Settings, seeds: int) -> float:
@@ -93,28 +91,130 @@ def _cost(stream: Stream, settings: Settings, seeds: int) -> float:
     return seeds * steps * (RESNET_COST if stream.kind.network == "resnet18" else 1)
 
 
-def work(index: int, unit: Unit, results: Path, data: Path | None, device: str, tell: Tell) -> None:
-    """Train a unit and record its runs; `index` names it in what it tells."""
-    settings = unit.settings
-    streams = [build(unit.stream, seed, settings.tasks, settings.train_examples, data) for seed in unit.seeds]
-    groups = _equally_long(streams)
-    for number, group in enumerate(groups):
-        origin = provenance.gather(
-            code_version(METHODS[unit.method]), group[0].digests, device, torch.get_num_threads(),
-            [stream.seed for stream in group],
-        )
-        report = _reporter(index, unit, number, len(groups), tell)
-        outcomes = engine.train(METHODS[unit.method], group, settings, device, report)
-        for stream, outcome in zip(group, outcomes, strict=True):
-            record = records.compose(
-                unit.method, unit.stream, stream.seed, settings, outcome.accuracy_matrix, outcome.seconds,
-                outcome.diverged, origin,
-            )
-            records.save(results, record)
-            tell(Saved(_line(record)))
+def work(index: int, unit: Unit, results: Path, data: Path | None, device: str, tell: Tell) -> Unit | None:
+    """Train a unit and record its runs; `index` names it in what it tells.
+
+    Returns the unit where another process computes some of its runs: it is to be tried again later, for their
+    company decides the last bits of runs, and so a unit is not split. Returns None when all are recorded.
+    """
+    with Claims(results) as claims:
+        if not _Work(index, unit, results, data, device, tell, claims).done():
+            return replace(unit, force=False)  # what the other process recorded by then is new
     tell(Advance(index, 1.0, 0, 1.0))
+    return None
 
 
+@dataclass(frozen=True)
+class _Work:
+    """A unit being worked on."""
+
+    index: int
+    unit: Unit
+    results: Path
+    data: Path | None
+    device: str
+    tell: Tell
+    claims: Claims
+
+    def done(self) -> bool:
+        """Record all runs of the unit; False, with nothing done, where others have claimed some of them."""
+        if not self._claim(self.unit.seeds):
+            return False
+        streams = [stream for stream in map(self._stream, self.unit.seeds) if not self._recorded(stream)]
+        begun = self._begun(streams) if streams else []
+        company = {seed for old in begun for seed in old.point.seeds}
+        if not self._claim(company):
+            return False
+        known = {stream.seed: stream for stream in streams}
+        groups = [([known.get(seed) or self._stream(seed) for seed in old.point.seeds], old) for old in begun]
+        fresh = [stream for stream in streams if stream.seed not in company]
+        groups += [(group, None) for group in _equally_long(fresh)]
+        for number, (group, old) in enumerate(groups):
+            self._train(group, old, _reporter(self.index, self.unit, number, len(groups), self.tell))
+        return True
+
+    def _claim(self, seeds: Iterable[int]) -> bool:
+        return self.claims.take(map(self._place, seeds))
+
+    def _place(self, seed: int) -> Path:
+        return records.path_of(self.results, self.unit.method, self.unit.stream, seed, self.unit.settings)
+
+    def _stream(self, seed: int) -> Stream:
+        settings = self.unit.settings
+        return build(self.unit.stream, seed, settings.tasks, settings.train_examples, self.data)
+
+    def _recorded(self, stream: Stream) -> bool:
+        """Whether it is recorded by now; what a writer that was killed left half written is removed."""
+        record = self._place(stream.seed)
+        for draft in record.parent.glob(f".{record.stem}.*.tmp"):
+            draft.unlink(missing_ok=True)
+        unit, code = self.unit, code_version(METHODS[self.unit.method])
+        return not unit.force and records.recorded(
+            self.results, unit.method, unit.stream, stream.seed, unit.settings, code, stream.digests
+        )
+
+    def _origin(self, streams: list[Stream], threads: int) -> dict[str, object]:
+        code, seeds = code_version(METHODS[self.unit.method]), [stream.seed for stream in streams]
+        return provenance.gather(code, streams[0].digests, self.device, threads, seeds)
+
+    def _run(self, origin: Mapping[str, object]) -> dict[str, object]:
+        return state.identity(self.unit.method, self.unit.stream, self.unit.settings, origin)
+
+    def _state_path(self, streams: list[Stream]) -> Path:
+        seeds = [stream.seed for stream in streams]
+        return state.path_of(self.results, self.unit.method, self.unit.stream, seeds, self.unit.settings)
+
+    def _begun(self, streams: list[Stream]) -> list[State]:
+        run = self._run(self._origin(streams, torch.get_num_threads()))
+        seeds = [stream.seed for stream in streams]
+        return state.find(self._state_path(streams), seeds, run, lambda line: self.tell(Notice(line)))
+
+    def _train(self, group: list[Stream], begun: State | None, report: engine.Report) -> None:
+        """Train a group side by side, from where it was begun, and record its runs."""
+        threads = begun.point.threads if begun else torch.get_num_threads()
+        origin = self._origin(group, threads)
+        if begun:
+            origin["started"] = begun.point.started
+        path = begun.path if begun else self._state_path(group)
+        keeper = Keeper(path, self._run(origin), threads, origin["started"])
+        with _threads(threads):
+            outcomes = self._outcomes(group, begun, report, keeper)
+        for stream, outcome in zip(group, outcomes, strict=True):
+            if not self._recorded(stream):
+                self._save(stream, outcome, origin)
+        state.remove(path)
+
+    def _outcomes(
+        self, group: list[Stream], begun: State | None, report: engine.Report, keep: engine.Keep
+    ) -> list[engine.Outcome]:
+        method, settings = METHODS[self.unit.method], self.unit.settings
+        if begun:
+            at = begun.point.phase, begun.point.outcomes, begun.tensors
+            try:
+                tasks = sum(map(len, method.phases(settings.tasks)[: begun.point.phase]))
+                self.tell(Notice(f"{named(self.unit, begun.point.seeds)}: going on after task {tasks}"))
+                return engine.train(method, group, settings, self.device, report, at, keep)
+            except engine.Misfit as error:
+                self.tell(Notice(f"{begun.path}: {error}; its runs begin anew"))
+        return engine.train(method, group, settings, self.device, report, keep=keep)
+
+    def _save(self, stream: Stream, outcome: engine.Outcome, origin: Mapping[str, object]) -> None:
+        record = records.compose(
+            self.unit.method, self.unit.stream, stream.seed, self.unit.settings, outcome.accuracy_matrix,
+            outcome.seconds, outcome.diverged, origin,
+        )
+        records.save(self.results, record)
+        self.tell(Saved(_line(record)))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 def _equally_long(streams: list[Stream]) -> list[list[Stream]]:
     """The streams that can take the same steps, together."""
     def lengths(stream: Stream) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import pytest
 from literal import PROVENANCE, protocol_run, record
 from pydantic import ValidationError
 
-from benchmark.records import compose, load, load_all, path_of, recorded, save, text
+from benchmark.records import compose, digest, load, load_all, path_of, recorded, save, text
 from methods.errors import InputError
 
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
@@ -58,7 +58,7 @@ def test_the_file_has_the_documented_keys(tmp_path, run):
     }
     assert document["accuracy_matrix"] == MATRIX
     assert (document["status"], document["diverged"]) == ("complete", None)
-    assert document["provenance"] == PROVENANCE
+    assert document["provenance"] == PROVENANCE | {"digest": digest(run)}
     assert document["settings"]["tasks"] == 2 and document["settings"]["ewc_lambda"] == 10.0
 
 
@@ -189,8 +189,16 @@ def test_foreign_files_are_refused(tmp_path, content):
         ({"seconds": -1}, "seconds"),
         ({"method": "../../ewc"}, "method"),
         ({"note": "hello"}, "note"),
-        ({"settings": {}}, "belongs|belong there"),
-        ({"seed": 4}, "belong there"),
+        ({"settings": {}}, "edited"),
+        ({"seed": 4}, "edited"),
+        ({"seconds": 2.5}, "edited"),
+        ({"provenance": PROVENANCE | {"digest": "0" * 64}}, "edited"),
+        ({"settings": {}, "provenance": PROVENANCE}, "belong there"),
+        ({"seed": 4, "provenance": PROVENANCE}, "belong there"),
+        ({"settings": {"note\x1b[2J": 1}}, "settings"),
+        ({"settings": {"note": "\x1b[2J"}}, "settings.note"),
+        ({"provenance": PROVENANCE | {"threads": 0}}, "provenance.threads"),
+        ({"provenance": {name: PROVENANCE[name] for name in PROVENANCE if name != "code"}}, "provenance.code"),
     ],
 )
 def test_hand_edited_records_are_refused(tmp_path, run, changes, reason):
@@ -198,7 +206,52 @@ def test_hand_edited_records_are_refused(tmp_path, run, changes, reason):
     edit(path, **changes)
     with pytest.raises(InputError, match=reason) as caught:
         load_all(tmp_path)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert str(path) in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_a_record_without_a_digest_is_read_as_before_there_were_digests(tmp_path, run):
+    path = save(tmp_path, run)
+    edit(path, provenance=PROVENANCE)
+    assert load(path) == run
+
+
+def test_the_digest_is_of_what_is_said_not_of_the_layout(tmp_path, run):
+    path = save(tmp_path, run)
+    path.write_text(json.dumps(dict(reversed(json.loads(path.read_text()).items())), indent=7))
+    assert load(path) == run
+
+
+def test_a_diverged_run_cannot_have_learned_every_task(tmp_path):
+    with pytest.raises(ValidationError, match="a row for every task"):
+        record("ewc", "permuted-mnist", 0, MATRIX, {"task": 1, "step": 7}, tasks=2)
+
+
+def test_a_setting_named_as_a_key_stays_a_setting(tmp_path):
+    odd = compose("m", "s", 0, {"accuracy_matrix": None}, MATRIX, 1.0, None, PROVENANCE)
+    assert load(save(tmp_path, odd)) == odd
+
+
+def test_the_suite_s_own_folders_hold_no_records(tmp_path, run):
+    save(tmp_path, run)
+    own = tmp_path / ".state" / "x" / "y.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("{")
+    assert load_all(tmp_path) == [run]
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path, run, monkeypatch):
+    closed = save(tmp_path, run).parent
+    listed = Path.iterdir
+
+    def iterdir(folder):
+        if folder == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(InputError, match="Permission denied") as caught:
+        load_all(tmp_path)
+    assert str(closed) in str(caught.value)
 
 
 def test_a_copied_record_is_not_counted_twice(tmp_path, run):

@@ -1,0 +1,117 @@
+"""Is a results directory sound? Every record read as the table reads it, and what the table does not ask."""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.records import Record, files, load_placed
+from methods.errors import InputError
+
+
+@dataclass
+class Findings:
+    """What is wrong with a results directory (`unsound`) and what is only worth knowing (`notes`), a line each."""
+
+    records: int = 0  # sound ones
+    unsound: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self) -> str:
+        """A line a finding, the unsound first, and a last line that counts."""
+        lines = [f"unsound: {line}" for line in self.unsound] + [f"note: {line}" for line in self.notes]
+        counts = f"{self.records} sound records, {len(self.unsound)} unsound, {len(self.notes)} notes"
+        return "\n".join([*lines, counts])
+
+    def json(self) -> str:
+        """The same as an object with the keys records, unsound and notes."""
+        return json.dumps({"records": self.records, "unsound": self.unsound, "notes": self.notes}, indent=1)
+
+
+def verify(results: Path) -> Findings:
+    """Go through a results directory and change nothing.
+
+    Unsound is what the table refuses: a file in a record's place that cannot be read, is no record, lies under
+    another name than its settings give, has metrics that do not follow from its matrix or a digest that does
+    not follow from its contents; and saved state that cannot be gone on from. Notes: provenance that does not
+    tell the code for certain, cells of several codes or data, files that are not read.
+    Raises InputError where there is no such directory.
+    """
+    if not os.path.isdir(results):  # unlike Path.is_dir, also where the name is too long or a folder is closed
+        raise InputError(f"--results: {results} is not a directory; name one that holds records")
+    findings, records, doubts = Findings(), [], defaultdict(list)
+    for path in files(results, lambda error: findings.unsound.append(_line(error))):
+        if path.suffix != ".json":
+            findings.notes.append(_line(f"{path} is not read: {_other(path)}"))
+            continue
+        try:
+            record = load_placed(path, results)
+        except InputError as error:
+            findings.unsound.append(_line(error))
+            continue
+        records.append(record)
+        for doubt in _doubts(record):
+            doubts[doubt].append(path)
+    for doubt, paths in doubts.items():
+        others = f" and {len(paths) - 1} more:" if len(paths) > 1 else ":"
+        findings.notes.append(_line(f"{paths[0]}{others} {doubt}"))
+    findings.notes.extend(_mixtures(records))
+    findings.unsound.extend(_damaged_states(results))
+    findings.records = len(records)
+    return findings
+
+
+def _line(said: object) -> str:
+    """On one line, without what steers a terminal: file names are foreign text."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(said))
+
+
+def _other(path: Path) -> str:
+    draft = path.name.startswith(".") and path.suffix == ".tmp"
+    return "a draft, left where a run was stopped while writing" if draft else "it is no record"
+
+
+def _damaged_states(results: Path) -> Iterator[str]:
+    places = sorted(results.glob(".state/*/*/*.safetensors"))
+    if not places:
+        return
+    from benchmark import state  # loads PyTorch, which records alone do not need
+
+    for place in places:
+        try:
+            state.load(place)
+        except FileNotFoundError:
+            continue  # its runs are recorded by now
+        except state.Damaged as error:
+            yield _line(f"{place} is no sound state ({error}); remove it, and its runs begin anew")
+
+
+def _doubts(record: Record) -> list[str]:
+    origin = record.provenance
+    unknown = [name for name, version in origin.versions.items() if version is None]
+    doubts = [
+        (origin.commit is None, "made outside a checkout, its commit is unknown"),
+        (origin.clean is False, f"made from changed files, commit {origin.commit} does not give them all"),
+        (unknown, f"its version of {', '.join(unknown)} is unknown"),
+        (not origin.data, "the digests of its data are unknown"),
+        (record.seed not in origin.seeds_together, "its seed is not among those that it says were trained together"),
+    ]
+    return [doubt for holds, doubt in doubts if holds]
+
+
+def _mixtures(records: Sequence[Record]) -> list[str]:
+    """Cells of the table, a method on a stream under the same settings, that average over unlike runs."""
+    cells = defaultdict(list)
+    for record in records:
+        cells[record.method, record.stream, json.dumps(record.settings, sort_keys=True)].append(record.provenance)
+    lines = []
+    for (method, stream, _), origins in cells.items():
+        for name, kinds in (
+            ("code", sorted({origin.code for origin in origins})),
+            ("data", sorted({json.dumps(origin.data, sort_keys=True) for origin in origins})),
+        ):
+            if len(kinds) > 1:
+                lines.append(_line(f"{method} on {stream} mixes {name}: {' and '.join(kinds)}"))
+    return lines

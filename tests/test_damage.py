@@ -1,0 +1,227 @@
+"""Full disks, closed folders, no home, no network: one line that names what is wrong, and all else as it was."""
+
+import errno
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from literal import record
+
+from benchmark import compat, records
+from benchmark.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+MATRIX = [[0.8, 0.1], [0.5, 0.9]]
+SMALL = ["--method", "naive", "--stream", "split-digits", "--set", "tasks=2", "--set", "train_examples=20",
+         "--jobs", "1"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Leaves this process with one thread, however many a run inside it took."""
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """Two sound records."""
+    for seed in (0, 1):
+        records.save(tmp_path / "results", record("ewc", "permuted-mnist", seed, MATRIX, tasks=2))
+    return tmp_path / "results"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def typed(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess:
+    """The command line as a process; a variable that is None is not set."""
+    merged = {name: value for name, value in (os.environ | environment).items() if value is not None}
+    command = [sys.executable, "-m", "benchmark", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=merged, capture_output=True, text=True, timeout=120)
+
+
+def one_line(done: subprocess.CompletedProcess, *said: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1, done.stderr
+    assert all(part in done.stderr for part in said), done.stderr
+
+
+def refused(capsys, arguments: list[str], *said: str) -> None:
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1
+    assert all(part in err for part in said), err
+
+
+def test_an_unreadable_record_is_named(results, capsys, monkeypatch):
+    victim = sorted(results.glob("*/*/*.json"))[0]
+    read = Path.read_bytes
+
+    def closed(path):
+        if path == victim:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", closed)
+    refused(capsys, ["table", "--results", str(results)], str(victim), "Permission denied")
+    assert main(["verify", "--results", str(results)]) == 1
+    assert f"unsound: cannot read {victim}: Permission denied" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads whatever the permissions say")
+def test_a_record_without_permissions_is_named(results, capsys):
+    victim = sorted(results.glob("*/*/*.json"))[0]
+    victim.chmod(0)
+    refused(capsys, ["table", "--results", str(results)], str(victim), "Permission denied")
+
+
+def test_a_damaged_record_stops_a_run_that_needs_it_and_leaves_the_others(tmp_path, capsys):
+    command = ["run", *SMALL, "--seeds", "2", "--results", str(tmp_path)]
+    assert main(command) == 0
+    victim, other = sorted(tmp_path.glob("*/*/seed-*.json"))
+    os.truncate(victim, 100)
+    before = contents(tmp_path)
+    capsys.readouterr()
+    refused(capsys, command, str(victim), "remove it and run it again")
+    assert contents(tmp_path) == before
+    victim.unlink()
+    assert main(command) == 0
+    assert "1 recorded already, 1 to do" in capsys.readouterr().out
+    assert len(records.load_all(tmp_path)) == 2 and other.read_bytes() == before[str(other)]
+
+
+def in_namespace(script: str) -> subprocess.CompletedProcess:
+    """Run a script where it may mount file systems that nobody else sees; skips the test where that is refused."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("no unshare here: no file system can be mounted")
+    start = [unshare, "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+    if subprocess.run([*start, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True).returncode:
+        pytest.skip("mounting a file system in a namespace of one's own is not permitted here")
+    return subprocess.run([*start, "bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def on_small_disk(
+    folder: Path, *, fill: str, options: str = "size=64k", then: str = "true"
+) -> subprocess.CompletedProcess:
+    """A run with results on a small file system of its own, which `fill` fills; `then` looks at what is left."""
+    run = [sys.executable, "-m", "benchmark", "run", *SMALL, "--seeds", "2", "--results", f"{folder}/r"]
+    disk = shlex.quote(str(folder))
+    return in_namespace(
+        f"mount -t tmpfs -o {options} none {disk} && mkdir {disk}/r && {fill}\n"
+        f"{shlex.join(run)}; code=$?; {then}; exit $code"
+    )
+
+
+def test_a_disk_that_is_full_from_the_start_is_told_before_training(tmp_path):
+    done = on_small_disk(tmp_path, options="size=64k,nr_inodes=3", fill=f"touch {tmp_path}/last || true")
+    one_line(done, "--results", f"{tmp_path}/r", "No space left on device")
+    assert "accuracy" not in done.stdout
+
+
+def test_a_disk_that_fills_up_in_mid_run_is_one_line_and_leaves_what_is_whole(tmp_path):
+    # one block is left, and the first record takes it
+    fill = f"head -c 61440 /dev/zero > {tmp_path}/ballast"
+    check = shlex.join([sys.executable, "-m", "benchmark", "verify", "--results", f"{tmp_path}/r"])
+    done = on_small_disk(tmp_path, fill=fill, then=check)
+    one_line(done, f"{tmp_path}/r", "No space left on device", "make room")
+    assert done.stdout.splitlines()[-1].split(",")[1:2] == [" 0 unsound"]
+    assert ".tmp" not in done.stdout, "a draft is left"
+
+
+def test_a_read_only_results_directory_is_told_before_training(tmp_path):
+    disk, command = shlex.quote(str(tmp_path)), [sys.executable, "-m", "benchmark", "run", *SMALL]
+    done = in_namespace(
+        f"mount -t tmpfs -o size=1m none {disk} && mkdir {disk}/r && mount -o remount,ro {disk} && "
+        + shlex.join([*command, "--seed", "0", "--results", f"{tmp_path}/r"])
+    )
+    one_line(done, "--results", f"{tmp_path}/r", "Read-only file system")
+    assert "accuracy" not in done.stdout
+
+
+def test_a_file_size_limit_is_a_full_disk_too(tmp_path):
+    run = record("ewc", "permuted-mnist", 0, MATRIX, tasks=2)
+    old = records.save(tmp_path, run)
+    before = contents(tmp_path)
+    script = (
+        "import resource, signal, sys; from pathlib import Path; from benchmark import records\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
+        "run, = records.load_all(Path(sys.argv[1]))\n"
+        "try: records.save(Path(sys.argv[1]), run.model_copy(update={'seconds': 9.0}))\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith(f"InputError cannot write {old} (File too large)"), done.stderr
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("home", [None, "/proc"], ids=["unset", "closed"])
+def test_a_run_needs_no_home_directory(tmp_path, home):
+    done = typed("run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r"), HOME=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(records.load_all(tmp_path / "r")) == 1
+    assert not (ROOT / "~").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "sound"),
+    [('{"dataset_location": "/data"}', True), ("", False), ('{"dataset_loc', False), ("[1]", False), (None, False)],
+)
+def test_avalanches_settings_are_trusted_only_where_they_are_sound(tmp_path, monkeypatch, config, sound):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if config is not None:
+        (tmp_path / ".avalanche").mkdir()
+        (tmp_path / ".avalanche/config.json").write_text(config)
+    assert compat._has_config() is sound
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert compat._has_config() is False
+
+
+def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
+    file = tmp_path / ".avalanche" / "config.json"
+    file.parent.mkdir()
+    file.write_text("{")
+    script = (
+        "import os, benchmark.compat; from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
+        "print(AVALANCHE_CONFIG['dataset_location'], os.environ['HOME'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=os.environ | {"HOME": str(tmp_path)},
+                          capture_output=True, text=True, timeout=120)
+    assert (done.stdout.split(), done.stderr) == ([f"{tmp_path}/.avalanche/data", str(tmp_path)], "")
+    assert contents(tmp_path) == {str(file): b"{"}
+
+
+@pytest.mark.parametrize("named", ["~no-such-person/data", "/" + "a" * 300, "/proc/1/fd/x/y"])
+def test_a_data_directory_that_cannot_be_is_one_line(named, capsys):
+    refused(capsys, ["data", "--data", named], "--data", "not a directory")
+
+
+def test_without_a_network_a_run_says_where_it_looked(tmp_path, capsys, monkeypatch):
+    def no_network(root):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("BENCHMARK_DATA", raising=False)
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", lambda *a, **k: no_network(None))
+    refused(capsys, ["run", "--method", "naive", "--stream", "permuted-mnist", "--results", "r"],
+            "MNIST", "Network is unreachable", "--data", "BENCHMARK_DATA")
+    assert contents(tmp_path) == {}
+
+
+def test_swapped_data_files_are_named(real_data, tmp_path, capsys):
+    folder = tmp_path / "data" / "MNIST" / "raw"
+    shutil.copytree(real_data / "MNIST" / "raw", folder)
+    one, other = folder / "train-images-idx3-ubyte", folder / "t10k-images-idx3-ubyte"
+    swap = folder / "swap"
+    one.rename(swap), other.rename(one), swap.rename(other)
+    refused(capsys, ["run", "--method", "naive", "--stream", "permuted-mnist", "--results", str(tmp_path / "r"),
+                     "--data", str(tmp_path / "data")], str(one), "md5")
+    assert not list((tmp_path / "r").rglob("*.json"))

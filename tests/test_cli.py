@@ -159,7 +159,7 @@ def test_list_settings_shows_each_value_beside_its_source(capsys):
 
 def test_list_settings_covers_the_papers_cells_unless_told(capsys):
     assert main(["list", "--settings"]) == 0
-    headings = [line for line in capsys.readouterr().out.splitlines() if " on " in line]
+    headings = [line for line in capsys.readouterr().out.splitlines() if line.split(" on ")[0] in METHOD_ROWS]
     assert headings[: len(METHOD_ROWS)] == [f"{method} on {PAPER_STREAMS[0]}" for method in METHOD_ROWS]
     assert len(headings) == len(METHOD_ROWS) * len(PAPER_STREAMS)
 

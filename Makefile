@@ -39,7 +39,7 @@ bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; ne
 	@mkdir -p out results
 	@.venv/bin/python -m pytest tests/speed -o python_files='bench_*.py' -o python_functions='bench_*' \
 	  -W ignore -rs --benchmark-quiet --benchmark-json=out/bench.json
-	@.venv/bin/python tests/speed/report.py out/bench.json results docs/performance.md
+	@.venv/bin/python tests/speed/report.py out/bench.json results docs/performance.md README.md
 
 soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing may leak, no record be unsound
 	@.venv/bin/python tests/soak.py

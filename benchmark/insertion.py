@@ -16,6 +16,6 @@ def insert(text: str, document: Path, mark: str) -> None:
         _, closed, after = rest.partition(end)
         if not (found and closed):
             raise InputError(f"{document} has no lines {begin.strip()} and {end} to put the text between")
-        document.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
+        document.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot put the text into {document}: {error}") from None

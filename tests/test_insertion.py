@@ -11,7 +11,7 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
     document.write_text("before\n<!-- table -->\nold\n<!-- /table -->\nafter <!-- speed -->\n")
     for text in ("new | 1", "newer"):
         insert(text, document, "table")
-        assert document.read_text() == f"before\n<!-- table -->\n{text}\n<!-- /table -->\nafter <!-- speed -->\n"
+        assert document.read_text() == f"before\n<!-- table -->\n\n{text}\n\n<!-- /table -->\nafter <!-- speed -->\n"
 
 
 @pytest.mark.parametrize("text", ["", "<!-- table -->\n", "<!-- /table -->\n<!-- table -->\n"])

@@ -1,6 +1,6 @@
-"""From the raw timings to results/speed.json, results/speed.md and the tables of docs/performance.md.
+"""From the raw timings to results/speed.json, results/speed.md and the tables in two documents.
 
-    python tests/speed/report.py out/bench.json results docs/performance.md
+    python tests/speed/report.py out/bench.json results docs/performance.md README.md
 
 A time is the median over the turns; a ratio is the median of the ratios within a turn, so that a machine's
 slow spells, which strike neighbours alike, do not enter it.
@@ -15,10 +15,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
+from benchmark.insertion import insert  # noqa: E402
 from speed_tables import document, print_all, speed_table  # noqa: E402
 from timings import Timings  # noqa: E402
-
-BEGIN, END = "<!-- speed -->", "<!-- /speed -->"
 
 
 def summary(timings: Timings, raw: dict) -> dict:
@@ -39,16 +38,7 @@ def summary(timings: Timings, raw: dict) -> dict:
     }
 
 
-def put_between_markers(path: Path, text: str) -> None:
-    """Replace what stands between the markers of a document."""
-    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        sys.exit(f"error: {path} lacks the markers {BEGIN} and {END}; put them where the tables belong")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
-
-
-def main(raw_path: str, results: str, page: str) -> None:
+def main(raw_path: str, results: str, page: str, readme: str) -> None:
     """Write and print everything; exit code 2 where the data sets were missing."""
     raw = json.loads(Path(raw_path).read_text(encoding="utf-8"))
     timings = Timings(raw["benchmarks"])
@@ -60,7 +50,8 @@ def main(raw_path: str, results: str, page: str) -> None:
     folder = Path(results)
     (folder / "speed.json").write_text(json.dumps(speed, indent=1) + "\n", encoding="utf-8")
     (folder / "speed.md").write_text(speed_table(speed) + "\n", encoding="utf-8")
-    put_between_markers(Path(page), document(speed))
+    insert(document(speed), Path(page), "speed")
+    insert(speed_table(speed), Path(readme), "speed")
     print_all(speed)
 
 

@@ -42,7 +42,7 @@ bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; ne
 	@.venv/bin/python tests/speed/report.py out/bench.json results docs/performance.md README.md
 
 soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing may leak, no record be unsound
-	@.venv/bin/python tests/soak.py
+	@PYTHONPATH=. .venv/bin/python tests/soak.py
 
 clean:  ## remove the demo's output and caches; records and .venv stay
 	@rm -rf out build *.egg-info .pytest_cache

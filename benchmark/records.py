@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from benchmark import atomic
 from benchmark.record import Divergence, Metrics, Provenance, Record, Value, compose, digest, sealed, text
 from methods.errors import InputError
 
@@ -34,19 +35,7 @@ def save(results: Path, record: Record) -> Path:
     """
     path = path_of(results, record.method, record.stream, record.seed, record.settings)
     draft = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(draft, "x", encoding="utf-8") as file:
-                file.write(text(record))
-                file.flush()
-                os.fsync(file.fileno())  # the name must never point at text that a power cut can still lose
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write {path} ({reason}); make room or name other --results") from None
+    atomic.write(path, text(record).encode(), draft)
     return path
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,9 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from benchmark import records
+from benchmark import atomic, records
 from benchmark.engine import Cell, Outcome
-from methods.errors import InputError
 
 FOLDER = ".state"
 SAVE_EVERY = 2.0
@@ -120,20 +118,7 @@ def save(path: Path, point: Point, tensors: Mapping[str, Tensor]) -> None:
     """
     text, tensors = point.model_dump_json(), {name: value.cpu() for name, value in tensors.items()}
     content = safetensors.torch.save(tensors, {"point": text, "digest": _digest(text, tensors)})
-    draft = _draft(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(draft, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # the name must never point at what a power cut can still lose
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write {path} ({reason}); make room or name other --results") from None
+    atomic.write(path, content, _draft(path))
 
 
 def load(path: Path) -> State:

@@ -6,7 +6,7 @@ Everything that loads PyTorch or pandas is imported inside the command that need
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +16,13 @@ from typer.exceptions import TyperException
 
 from benchmark import __version__, inputs
 from benchmark.catalogue import PAPER_STREAMS, STREAMS
+from benchmark.options import (
+    FORMATS, Changes, Data, Document, FigureStem, Format, Jobs, Methods, Output, Results, Seeds, SingleSeeds, Streams,
+)
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 COMMAND = "clbench" if Path(sys.argv[0]).stem == "clbench" else "python -m benchmark"
-FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv", "html": ".html", "json": ".json"}
 
 app = typer.Typer(
     help="Six continual-learning methods on three task streams, side by side: accuracy and forgetting.",
@@ -30,46 +32,6 @@ app = typer.Typer(
     add_completion=COMMAND == "clbench",  # shells complete the words after a command, not after python -m
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _starting_with(known: Sequence[str]) -> Callable[[str], list[str]]:
-    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
-
-
-def _directory(text: str | Path) -> Path:
-    if not str(text).strip():  # as from an unset variable; it would mean the current directory
-        raise typer.BadParameter("it is empty; name a directory")
-    return Path(text)
-
-
-Methods = Annotated[list[str] | None, typer.Option(
-    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; may be repeated; default all.",
-    autocompletion=_starting_with(list(METHOD_ROWS)))]
-Streams = Annotated[list[str] | None, typer.Option(
-    "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",
-    autocompletion=_starting_with(list(STREAMS)))]
-Results = Annotated[Path, typer.Option(
-    "--results", metavar="DIR", parser=_directory, envvar="BENCHMARK_RESULTS",
-    help="Where the records are, a JSON file a run.")]
-Data = Annotated[Path | None, typer.Option(
-    "--data", metavar="DIR", help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
-
-Seeds = Annotated[int | None, typer.Option(
-    min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")]
-SingleSeeds = Annotated[list[int] | None, typer.Option(
-    min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated.")]
-Changes = Annotated[list[str] | None, typer.Option(
-    metavar="KEY=VALUE", help="Change a setting (see list --settings); may be repeated.")]
-Jobs = Annotated[int | None, typer.Option(
-    min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")]
-Format = Annotated[str | None, typer.Option(
-    metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.")]
-Output = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Write the table to a file in place of printing it.")]
-Document = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
-FigureStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,53 @@
+"""The options that commands of the command line share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark import inputs
+from benchmark.catalogue import STREAMS
+from methods.catalogue import METHOD_ROWS
+
+FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv", "html": ".html", "json": ".json"}
+
+
+def _starting_with(known: Sequence[str]) -> Callable[[str], list[str]]:
+    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+
+
+def _directory(text: str | Path) -> Path:
+    if not str(text).strip():  # as from an unset variable; it would mean the current directory
+        raise typer.BadParameter("it is empty; name a directory")
+    return Path(text)
+
+
+Methods = Annotated[list[str] | None, typer.Option(
+    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; may be repeated; default all.",
+    autocompletion=_starting_with(list(METHOD_ROWS)))]
+Streams = Annotated[list[str] | None, typer.Option(
+    "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",
+    autocompletion=_starting_with(list(STREAMS)))]
+Results = Annotated[Path, typer.Option(
+    "--results", metavar="DIR", parser=_directory, envvar="BENCHMARK_RESULTS",
+    help="Where the records are, a JSON file a run.")]
+Data = Annotated[Path | None, typer.Option(
+    "--data", metavar="DIR", help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
+
+Seeds = Annotated[int | None, typer.Option(
+    min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")]
+SingleSeeds = Annotated[list[int] | None, typer.Option(
+    min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated.")]
+Changes = Annotated[list[str] | None, typer.Option(
+    metavar="KEY=VALUE", help="Change a setting (see list --settings); may be repeated.")]
+Jobs = Annotated[int | None, typer.Option(
+    min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")]
+Format = Annotated[str | None, typer.Option(
+    metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.")]
+Output = Annotated[Path | None, typer.Option(
+    metavar="FILE", help="Write the table to a file in place of printing it.")]
+Document = Annotated[Path | None, typer.Option(
+    metavar="FILE", help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
+FigureStem = Annotated[Path | None, typer.Option(
+    metavar="STEM", help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]

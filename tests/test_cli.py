@@ -176,7 +176,7 @@ def test_data_says_what_is_missing_and_what_is_there(tmp_path, capsys, monkeypat
 def test_data_shows_the_digests_of_what_it_finds(real_data, capsys):
     assert main(["data", "--data", str(real_data)]) == 0
     out = capsys.readouterr().out
-    assert str(real_data) in out and "train-images-idx3-ubyte 6bbc9ace898e44ae57da46a324031adb" in out
+    assert str(real_data.resolve()) in out and "train-images-idx3-ubyte 6bbc9ace898e44ae57da46a324031adb" in out
 
 
 def test_help_and_list_load_neither_torch_nor_pandas():

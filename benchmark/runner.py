@@ -148,14 +148,17 @@ class _Work:
         record = self._place(stream.seed)
         for draft in record.parent.glob(f".{record.stem}.*.tmp"):
             draft.unlink(missing_ok=True)
-        unit, code = self.unit, code_version(METHODS[self.unit.method])
+        unit, code = self.unit, self._code()
         return not unit.force and records.recorded(
             self.results, unit.method, unit.stream, stream.seed, unit.settings, code, stream.digests
         )
 
+    def _code(self) -> str:
+        return code_version(METHODS[self.unit.method])
+
     def _origin(self, streams: list[Stream], threads: int) -> dict[str, object]:
-        code, seeds = code_version(METHODS[self.unit.method]), [stream.seed for stream in streams]
-        return provenance.gather(code, streams[0].digests, self.device, threads, seeds)
+        seeds = [stream.seed for stream in streams]
+        return provenance.gather(self._code(), streams[0].digests, self.device, threads, seeds)
 
     def _run(self, origin: Mapping[str, object]) -> dict[str, object]:
         return state.identity(self.unit.method, self.unit.stream, self.unit.settings, origin)
@@ -215,6 +218,8 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
 def _equally_long(streams: list[Stream]) -> list[list[Stream]]:
     """The streams that can take the same steps, together."""
     def lengths(stream: Stream) -> tuple[int, ...]:

@@ -1,0 +1,6 @@
+"""The commands, one a file; importing this package adds them to the application.
+
+Whatever loads PyTorch or pandas is imported inside the command that needs it, so that help is instant.
+"""
+
+from benchmark.commands import run, table, list_, data, verify  # noqa: F401  (in the order of the help)

@@ -1,0 +1,30 @@
+"""list: what there is to run."""
+
+from typing import Annotated
+
+import typer
+
+from benchmark import inputs
+from benchmark.app import app
+from benchmark.catalogue import PAPER_STREAMS, STREAMS
+from benchmark.options import Methods, Streams
+from methods.catalogue import METHOD_ROWS
+
+
+@app.command("list", epilog=(
+    "Examples:\n\n"
+    "python -m benchmark list\n\n"
+    "python -m benchmark list --settings --method ewc --stream permuted-mnist"
+))
+def list_(
+    settings: Annotated[bool, typer.Option(
+        "--settings", help="Show every setting with its source; default streams: the paper's.")] = False,
+    method: Methods = None,
+    stream: Streams = None,
+) -> None:
+    """Show the methods and streams with their sources, or the settings of methods on streams."""
+    methods = inputs.names("--method", method, METHOD_ROWS, METHOD_ROWS)
+    streams = inputs.names("--stream", stream, STREAMS, PAPER_STREAMS)
+    from benchmark import listing
+
+    print(listing.settings(methods, streams) if settings or method or stream else listing.catalogue())

@@ -1,0 +1,72 @@
+"""table: put the records together."""
+
+from pathlib import Path
+
+from benchmark import inputs
+from benchmark.app import app
+from benchmark.catalogue import STREAMS
+from benchmark.options import FORMATS, Document, FigureStem, Format, Methods, Output, Results, Streams
+from methods.catalogue import METHOD_ROWS
+from methods.errors import InputError
+
+
+@app.command(epilog=(
+    "Examples:\n\n"
+    "python -m benchmark table --format latex\n\n"
+    "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]"
+))
+def table(
+    results: Results = Path("results"),
+    format: Format = None,
+    method: Methods = None,
+    stream: Streams = None,
+    output: Output = None,
+    insert: Document = None,
+    figure: FigureStem = None,
+) -> None:
+    """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
+    inputs.names("--method", method, METHOD_ROWS, ())
+    inputs.names("--stream", stream, STREAMS, ())
+    form = _format(format, output)
+    from benchmark.records import load_all
+    from benchmark.table import render
+
+    chosen = [
+        record for record in load_all(results)
+        if (not method or record.method in method) and (not stream or record.stream in stream)
+    ]
+    if not chosen:
+        raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
+    _put(render(chosen, form), output)
+    if insert:
+        from benchmark.insertion import insert as put_into
+
+        put_into(render(chosen), insert, "table")
+    if figure:
+        from benchmark.figure import curves
+
+        print("figure:", *curves(chosen, figure))
+
+
+def _format(format: str | None, output: Path | None) -> str:
+    if format is not None:
+        return inputs.one_of("--format", format, FORMATS)
+    by_suffix = {suffix: name for name, suffix in FORMATS.items()}
+    if output is None:
+        return "markdown"
+    if output.suffix not in by_suffix:
+        known = ", ".join(by_suffix)
+        raise InputError(f"--output: {output} ends in none of {known}; say which with --format")
+    return by_suffix[output.suffix]
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output is None:
+        print(text)
+        return
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--output: cannot write {output} ({error.strerror or error})") from None
+    print("table:", output)

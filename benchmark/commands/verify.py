@@ -1,0 +1,23 @@
+"""verify: whether the records are sound."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark.app import app
+from benchmark.options import Results
+
+
+@app.command(epilog="Example:\n\npython -m benchmark verify --results results")
+def verify(
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Let notes fail too.")] = False,
+) -> None:
+    """Check every record: schema, digest, metrics, place, provenance. Exit code 1 if one is not sound."""
+    from benchmark.verify import verify as check
+
+    found = check(results)
+    print(found.json() if as_json else found.text())
+    raise typer.Exit(bool(found.unsound or (strict and found.notes)))

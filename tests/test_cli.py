@@ -10,7 +10,8 @@ import pytest
 
 from benchmark import records, render
 from benchmark.catalogue import PAPER_STREAMS, STREAMS
-from benchmark.cli import FORMATS, main
+from benchmark.cli import main
+from benchmark.options import FORMATS
 from methods.catalogue import METHOD_ROWS
 from methods.settings import settings_for
 

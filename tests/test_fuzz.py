@@ -14,7 +14,8 @@ from literal import record
 
 from benchmark import records, runner, streams, workers
 from benchmark.catalogue import STREAMS
-from benchmark.cli import FORMATS, main
+from benchmark.cli import main
+from benchmark.options import FORMATS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import Settings, settings_for

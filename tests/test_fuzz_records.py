@@ -14,7 +14,7 @@ from literal import PROVENANCE, record
 from pydantic import ValidationError
 
 from benchmark import records
-from benchmark.cli import FORMATS
+from benchmark.options import FORMATS
 from benchmark.record import compose
 from benchmark.table import render
 from benchmark.verify import verify

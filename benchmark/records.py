@@ -18,6 +18,9 @@ __all__ = [
     "load_placed", "path_of", "recorded", "save", "text",
 ]
 
+SEARCH_FOLDER = "search"
+"""Below a results directory: a results directory of its own, of the runs from which settings were chosen."""
+
 
 def path_of(
     results: Path, method: str, stream: str, seed: int, settings: Mapping[str, Value] | BaseModel
@@ -83,7 +86,7 @@ def load_all(results: Path) -> list[Record]:
 def files(results: Path, unreadable: Callable[[InputError], None]) -> Iterator[Path]:
     """What lies where records lie, <results>/<stream>/<method>/*, in the order of the paths.
 
-    Folders whose names begin with a dot are the suite's own and left out. `unreadable` is called for every
+    SEARCH_FOLDER and folders whose names begin with a dot are left out. `unreadable` is called for every
     folder that cannot be listed.
     """
     def inside(folder: Path) -> list[Path]:
@@ -96,8 +99,9 @@ def files(results: Path, unreadable: Callable[[InputError], None]) -> Iterator[P
             return []
 
     for stream in inside(results):
-        for method in inside(stream) if not stream.name.startswith(".") else ():
-            yield from inside(method)
+        if not stream.name.startswith(".") and stream.name != SEARCH_FOLDER:
+            for method in inside(stream):
+                yield from inside(method)
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

@@ -3,4 +3,4 @@
 Whatever loads PyTorch or pandas is imported inside the command that needs it, so that help is instant.
 """
 
-from benchmark.commands import run, table, list_, data, verify  # noqa: F401  (in the order of the help)
+from benchmark.commands import run, table, list_, data, verify, tune  # noqa: F401  (in the order of the help)

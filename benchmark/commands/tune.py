@@ -1,0 +1,53 @@
+"""tune: search the paper's grid."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark import inputs
+from benchmark.app import app
+from benchmark.catalogue import PAPER_STREAMS
+from benchmark.options import Data, Jobs, Methods, Results
+from methods.catalogue import METHOD_ROWS
+
+Paper = Annotated[list[str] | None, typer.Option(
+    "--stream", metavar="ID", help=f"{', '.join(PAPER_STREAMS)}; may be repeated; default all.")]
+Report = Annotated[Path | None, typer.Option(
+    metavar="FILE", help="Also put the tables into FILE, each between <!-- search STREAM --> marks.")]
+
+
+@app.command(epilog=(
+    "Examples:\n\n"
+    "python -m benchmark tune --stream permuted-mnist\n\n"
+    "python -m benchmark tune --insert docs/reproduction.md  [dim]# all of it, or what is left of it[/dim]"
+))
+def tune(
+    method: Methods = None,
+    stream: Paper = None,
+    results: Results = Path("results"),
+    data: Data = None,
+    jobs: Jobs = None,
+    insert: Report = None,
+) -> None:
+    """Search the paper's grid where the paper does not say: equally many trials a method, on a seed of its own.
+
+    Records go to RESULTS/search; a trial that is recorded is not run again. Trials and rule: benchmark/search.py.
+    """
+    methods = inputs.names("--method", method, METHOD_ROWS, METHOD_ROWS)
+    streams = inputs.names("--stream", stream, PAPER_STREAMS, PAPER_STREAMS)
+    from benchmark import trials
+
+    try:
+        trials.run(methods, streams, results, data, jobs)
+    except KeyboardInterrupt:
+        print("interrupted: finished trials are recorded; the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from None
+    texts = {stream: trials.text(methods, stream, results) for stream in streams}
+    print("\n\n".join(f"**{name}**\n\n{text}" for name, text in texts.items()))
+    if insert:
+        from benchmark.insertion import insert as put_into
+
+        for name, text in texts.items():
+            put_into(text, insert, f"search {name}")

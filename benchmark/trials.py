@@ -1,0 +1,62 @@
+"""The trials of the search, run and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tabulate import tabulate
+
+from benchmark import runner, workers
+from benchmark.paper import PUBLISHED
+from benchmark.records import SEARCH_FOLDER, Record, load, path_of
+from benchmark.search import SEED, Changes, Trial, chosen, trials
+from methods.catalogue import METHOD_ROWS
+from methods.settings import settings_for
+
+HEADERS = ["method", "settings", "accuracy %", "forgetting", "distance", ""]
+
+
+def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Path | None, jobs: int | None) -> None:
+    """Run the trials that are not recorded yet, each a run of the seed SEED, and record them below results/search."""
+    place = results / SEARCH_FOLDER
+    units = [
+        unit
+        for stream in streams for method in methods for changes in trials(method, stream)
+        for unit in runner.plan([method], [stream], [SEED], changes, place, data, "cpu")
+    ]
+    if units:
+        workers.check_writable(place)
+        longest_first = sorted(units, key=lambda unit: -unit.cost)
+        workers.run([replace(unit, among=len(units)) for unit in longest_first], place, data, "cpu", jobs)
+
+
+def text(methods: Sequence[str], stream: str, results: Path) -> str:
+    """A Markdown table of a stream's trials: what was tried, what came of it, which one the rule takes."""
+    rows = [row for method in methods for row in _rows(method, stream, results)]
+    return tabulate(rows, headers=HEADERS, tablefmt="pipe", disable_numparse=True,
+                    colalign=("left", "left", "right", "right", "right", "left"))
+
+
+def _rows(method: str, stream: str, results: Path) -> list[list[str]]:
+    run = [Trial.of(changes, load(_place(method, stream, changes, results))) for changes in trials(method, stream)]
+    paper = PUBLISHED[method, stream]
+    head = [METHOD_ROWS[method].title, "the paper's figures", f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}", "", ""]
+    taken = chosen(run)
+    return [head, *(_row(trial, index == taken) for index, trial in enumerate(run))]
+
+
+def _place(method: str, stream: str, changes: Changes, results: Path) -> Path:
+    return path_of(results / SEARCH_FOLDER, method, stream, SEED, settings_for(method, stream, changes))
+
+
+def _row(trial: Trial, taken: bool) -> list[str]:
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.changes.items())
+    return ["", settings, *_figures(trial.record), f"{trial.distance:.1f}", "taken" if taken else ""]
+
+
+def _figures(record: Record) -> tuple[str, str]:
+    if record.status != "complete":
+        return "diverged", ""
+    return f"{100 * record.metrics.average_accuracy:.1f}", f"{record.metrics.average_forgetting:.2f}"

@@ -1,0 +1,105 @@
+"""The search over the paper's grid: its trials, its rule, and the command that runs it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from benchmark import search, trials
+from benchmark.catalogue import PAPER_STREAMS
+from benchmark.cli import main
+from benchmark.paper import PUBLISHED, Figure
+from benchmark.records import load_all
+from benchmark.search import SEARCHED, Trial, chosen, distance
+from methods.catalogue import METHOD_ROWS
+from methods.settings import Settings, settings_for
+
+# The paper's grids (appendix) and the author's corrections of single values.
+GRID = {
+    "learning_rate": {0.25, 0.1, 0.03, 0.01, 0.001} | {0.15},
+    "momentum": {0.0, 0.8},
+    "batch_size": {10, 32, 64},
+    "memory_batch": {10, 64},
+    "ewc_lambda": {1.0, 10.0, 100.0},
+    "learning_rate_decay": {0.5, 0.55, 0.7, 0.8, 0.85},
+    "dropout": {0.1, 0.25, 0.5},
+}
+
+
+def run_of(accuracy: float, forgetting: float, status: str = "complete") -> SimpleNamespace:
+    metrics = SimpleNamespace(average_accuracy=accuracy, average_forgetting=forgetting)
+    return SimpleNamespace(status=status, metrics=metrics)
+
+
+@pytest.mark.parametrize("stream", PAPER_STREAMS)
+def test_every_method_of_a_stream_has_equally_many_trials_each_of_the_grid_and_once(stream):
+    tried = {method: search.trials(method, stream) for method in METHOD_ROWS}
+    assert len({len(of_method) for of_method in tried.values()}) == 1
+    for method, of_method in tried.items():
+        assert len({tuple(changes.items()) for changes in of_method}) == len(of_method) >= 2
+        for changes in of_method:
+            assert set(changes) == set(SEARCHED[method])
+            assert all(value in GRID[name] for name, value in changes.items())
+            settings_for(method, stream, changes)  # within its ranges
+
+
+def test_the_seed_of_the_search_is_none_that_the_table_reports():
+    assert search.SEED not in range(5)
+
+
+def test_the_protocol_names_what_the_search_names():
+    for keys in SEARCHED.values():
+        assert set(keys) <= set(Settings.model_fields)
+
+
+def test_distance_counts_in_what_a_verdict_allows():
+    paper = Figure(70.0, 1.0, 0.20, 0.01)
+    assert distance(run_of(0.715, 0.20), paper) == pytest.approx(0.5)
+    assert distance(run_of(0.70, 0.30), paper) == pytest.approx(2.0)
+    assert distance(run_of(0.64, 0.21), paper) == pytest.approx(2.0)
+    assert distance(run_of(0, 0, "diverged"), paper) == float("inf")
+
+
+@pytest.mark.parametrize("distances, taken", [
+    ([1.0, 0.2], 0),  # the published code's own value, where it reproduces
+    ([1.1, 0.2, 0.1], 2),
+    ([1.1, 3.0], 0),
+    ([float("inf"), 5.0], 1),
+])
+def test_the_rule(distances, taken):
+    assert chosen([Trial({}, None, value) for value in distances]) == taken
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A search of seconds: two trials of two methods on a digit stream."""
+    monkeypatch.setattr(search, "_TRIALS", {"split-digits": {
+        "naive": ((0.01, 0.8, 10), (0.1, 0.0, 10)), "multitask": ((0.01, 0.8, 10), (0.1, 0.0, 10)),
+    }})
+    for method in ("naive", "multitask"):
+        monkeypatch.setitem(PUBLISHED, (method, "split-digits"), Figure(90.0, 1.0, 0.1, 0.01))
+
+
+def test_trials_are_recorded_apart_and_not_run_again(small, tmp_path, monkeypatch):
+    methods, streams = ["naive", "multitask"], ["split-digits"]
+    trials.run(methods, streams, tmp_path, None, 1)
+    run = load_all(tmp_path / "search")
+    assert sorted((r.method, r.settings["learning_rate"], r.seed) for r in run) == [
+        ("multitask", 0.01, 100), ("multitask", 0.1, 100), ("naive", 0.01, 100), ("naive", 0.1, 100),
+    ]
+    assert load_all(tmp_path) == []  # no trial gets into the table
+
+    monkeypatch.setattr("benchmark.workers.run", lambda *_: pytest.fail("a recorded trial is run again"))
+    trials.run(methods, streams, tmp_path, None, 1)
+
+
+def test_the_table_shows_each_trial_and_the_one_taken(small, tmp_path):
+    trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
+    lines = trials.text(["naive"], "split-digits", tmp_path).splitlines()
+    assert len(lines) == 5 and "the paper's figures" in lines[2] and "90.0" in lines[2]
+    assert "learning rate 0.01, momentum 0.8, batch size 10" in lines[3]
+    assert sum("taken" in line for line in lines) == 1
+
+
+def test_a_stream_that_is_not_the_papers_is_refused(capsys):
+    assert main(["tune", "--stream", "split-digits"]) == 2
+    assert "--stream: there is no 'split-digits'" in capsys.readouterr().err

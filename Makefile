@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 test bench soak clean
+.PHONY: help setup demo table2 test bench soak published clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -11,7 +11,7 @@ DEMO := out/demo
 DIGITS := --stream permuted-digits --stream rotated-digits --stream split-digits
 
 help:  ## list the targets (the default)
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/installed  ## make .venv with the pinned packages; nothing else
 
@@ -43,6 +43,9 @@ bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; ne
 
 soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing may leak, no record be unsound
 	@PYTHONPATH=. .venv/bin/python tests/soak.py
+
+published: .venv/installed  ## what the published code itself gives on Split CIFAR-100; needs BENCHMARK_DATA=DIR, 20 minutes
+	@PYTHONPATH=. .venv/bin/python tests/published.py results/published.json docs/reproduction.md
 
 clean:  ## remove the demo's output and caches; records and .venv stay
 	@rm -rf out build *.egg-info .pytest_cache

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection, Sequence
 
+from benchmark import plugins
+from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 MOST_SEEDS = 1000
@@ -32,6 +34,19 @@ def names(
     """
     chosen = {one_of(option, name, known) for name in given or default}
     return [name for name in known if name in chosen]
+
+
+def methods(given: Sequence[str] | None) -> list[str]:
+    """The methods given, as benchmark.plugins names them, each once; all built-in ones if none is given.
+
+    Built-in ones come first, in the paper's order. Raises InputError, with the nearest known name, for one that
+    is not known; whether a file or a module holds a method shows when it is loaded.
+    """
+    chosen = dict.fromkeys(plugins.canonical(spec) for spec in given or METHOD_ROWS)
+    for spec in chosen:
+        if spec not in METHOD_ROWS and not plugins.is_file(spec) and ":" not in spec:
+            one_of("--method", spec, [*METHOD_ROWS, *plugins.installed()])
+    return sorted(chosen, key=lambda spec: list(METHOD_ROWS).index(spec) if spec in METHOD_ROWS else len(METHOD_ROWS))
 
 
 def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
+from benchmark import plugins
 from benchmark.catalogue import STREAMS, StreamKind
 from methods.catalogue import METHOD_ROWS
-from methods.settings import settings_for, sources_for
 
 WIDTH = 100
 
@@ -39,10 +39,10 @@ def settings(methods: Sequence[str], streams: Sequence[str]) -> str:
 
 
 def _cell(method: str, stream: str) -> str:
-    sources = sources_for(method, stream)
-    rows = [(name, value, sources[name]) for name, value in settings_for(method, stream)]
+    sources = plugins.sources_of(method, stream)
+    rows = [(name, value, sources[name]) for name, value in plugins.settings_of(method, stream)]
     table = tabulate(rows, headers=("setting", "value", "source"), tablefmt="simple", disable_numparse=True)
-    return f"{method} on {stream}\n{table}"
+    return f"{plugins.id_of(method)} on {stream}\n{table}"
 
 
 def data(rows: Sequence[Mapping[str, str]]) -> str:

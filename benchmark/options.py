@@ -24,7 +24,8 @@ def _directory(text: str | Path) -> Path:
 
 
 Methods = Annotated[list[str] | None, typer.Option(
-    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; may be repeated; default all.",
+    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
+    "package.module:Class, or the name of an installed one; may be repeated; default all built-in ones.",
     autocompletion=_starting_with(list(METHOD_ROWS)))]
 Streams = Annotated[list[str] | None, typer.Option(
     "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",

@@ -16,7 +16,7 @@ NONE = "–"
 
 def row_label(method: str, variant: dict[str, object]) -> str:
     """What a row or a curve is called: the method's title, and in brackets the settings that were changed."""
-    title = METHOD_ROWS[method].title if method in METHOD_ROWS else method
+    title = METHOD_ROWS[method].title if method in METHOD_ROWS else f"{method} (external)"
     return f"{title} [{variant_label(variant)}]" if variant else title
 
 

@@ -17,14 +17,15 @@ import torch
 from benchmark import engine, provenance, records, state
 from benchmark.catalogue import STREAMS
 from benchmark.claims import Claims
+from benchmark.interface import check_phases
+from benchmark.plugins import distinct, errors_told, settings_of
 from benchmark.progress import Advance, Notice, Saved
 from benchmark.state import Keeper, State
 from benchmark.streams import Stream, build
 from benchmark.unit import Unit, named
 from benchmark.version import code_version
-from methods import METHODS
 from methods.errors import InputError
-from methods.settings import Settings, settings_for
+from methods.settings import Settings
 
 Tell = Callable[[Advance | Notice | Saved], None]
 
@@ -51,19 +52,23 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
+    methods: as benchmark.plugins names them.
     A network of small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed
     keeps a core busy already. Raises InputError for settings, data or records that cannot be used.
     """
-    cells = {pair: settings_for(*pair, overrides) for pair in product(methods, streams)}
+    classes = distinct(methods)
+    cells = {pair: settings_of(*pair, overrides) for pair in product(methods, streams)}
 
     @cache
     def probe(stream: str, tasks: int, train_examples: int) -> Stream:
         return build(stream, seeds[0], tasks, train_examples, data)
 
     units, among = [], 0
-    for (method, stream), settings in cells.items():
+    for (spec, stream), settings in cells.items():
+        method = classes[spec].id
         first = probe(stream, settings.tasks, settings.train_examples)
-        code = code_version(METHODS[method])
+        code = code_version(classes[spec])
+        check_phases(classes[spec], settings.tasks)
         missing = tuple(
             seed for seed in seeds
             if force or not records.recorded(results, method, stream, seed, settings, code, first.digests)
@@ -72,7 +77,8 @@ def plan(
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1
         for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:
-            units.append(Unit(method, stream, runs, settings, _cost(first, settings, len(runs)), force=force))
+            cost = _cost(first, settings, len(runs))
+            units.append(Unit(method, stream, runs, dict(settings), cost, force=force, spec=spec))
     return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
 
 
@@ -154,7 +160,7 @@ class _Work:
         )
 
     def _code(self) -> str:
-        return code_version(METHODS[self.unit.method])
+        return code_version(self.unit.load())
 
     def _origin(self, streams: list[Stream], threads: int) -> dict[str, object]:
         seeds = [stream.seed for stream in streams]
@@ -180,7 +186,7 @@ class _Work:
             origin["started"] = begun.point.started
         path = begun.path if begun else self._state_path(group)
         keeper = Keeper(path, self._run(origin), threads, origin["started"])
-        with _threads(threads):
+        with _threads(threads), errors_told(self.unit.load()):
             outcomes = self._outcomes(group, begun, report, keeper)
         for stream, outcome in zip(group, outcomes, strict=True):
             if not self._recorded(stream):
@@ -190,16 +196,17 @@ class _Work:
     def _outcomes(
         self, group: list[Stream], begun: State | None, report: engine.Report, keep: engine.Keep
     ) -> list[engine.Outcome]:
-        method, settings = METHODS[self.unit.method], self.unit.settings
+        method, settings = self.unit.load(), self.unit.settings
+        train = getattr(method, "train", engine.train)  # a method may come with a training loop of its own
         if begun:
             at = begun.point.phase, begun.point.outcomes, begun.tensors
             try:
                 tasks = sum(map(len, method.phases(settings.tasks)[: begun.point.phase]))
                 self.tell(Notice(f"{named(self.unit, begun.point.seeds)}: going on after task {tasks}"))
-                return engine.train(method, group, settings, self.device, report, at, keep)
+                return train(method, group, settings, self.device, report, at, keep)
             except engine.Misfit as error:
                 self.tell(Notice(f"{begun.path}: {error}; its runs begin anew"))
-        return engine.train(method, group, settings, self.device, report, keep=keep)
+        return train(method, group, settings, self.device, report, keep=keep)
 
     def _save(self, stream: Stream, outcome: engine.Outcome, origin: Mapping[str, object]) -> None:
         record = records.compose(
@@ -229,7 +236,7 @@ def _equally_long(streams: list[Stream]) -> list[list[Stream]]:
 
 
 def _reporter(index: int, unit: Unit, group: int, groups: int, tell: Tell) -> engine.Report:
-    phases = len(METHODS[unit.method].phases(unit.settings.tasks))
+    phases = len(unit.load().phases(unit.settings.tasks))
 
     def report(step: int, steps: int, phase: int) -> None:
         share = step / steps

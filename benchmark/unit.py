@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from benchmark.plugins import method_named, settings_of
 from methods.settings import Settings
+
+if TYPE_CHECKING:
+    from methods.method import Method
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Runs of one method on one stream that are trained together."""
+    """Runs of one method on one stream that are trained together.
 
-    method: str
+    It holds nothing but names and numbers, so that another process can take it up: a method from elsewhere is
+    loaded there again.
+    """
+
+    method: str  # its id
     stream: str
     seeds: tuple[int, ...]
-    settings: Settings
+    values: Mapping[str, object]  # of the settings
     cost: float  # how long it takes, in no particular measure
     among: int = 1  # units of the whole command, those that are recorded included
     force: bool = False  # run also what is recorded
+    spec: str = ""  # what benchmark.plugins loads the method by, where that is not its id
 
     @property
     def title(self) -> str:
         """For a progress bar."""
         return named(self, self.seeds)
+
+    @property
+    def settings(self) -> Settings:
+        """Raises InputError where a method from elsewhere cannot be loaded here."""
+        return settings_of(self.spec or self.method, self.stream, dict(self.values))
+
+    def load(self) -> type[Method]:
+        """The method's class. Raises InputError where one from elsewhere cannot be loaded here."""
+        return method_named(self.spec or self.method)
 
 
 def named(unit: Unit, seeds: Sequence[int]) -> str:

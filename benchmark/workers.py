@@ -20,7 +20,6 @@ import torch
 
 from benchmark.progress import Display, Notice
 from benchmark.runner import Unit, cores, work
-from methods import METHODS
 from methods.errors import InputError
 
 
@@ -35,7 +34,7 @@ def run(
     count = workers(units, device, jobs)
     # What is left of a command gets as many threads as the whole had: they decide the last bits of a run.
     threads = max(1, cores() // _at_once(max(unit.among for unit in units), device, jobs))
-    phases = [len(METHODS[unit.method].phases(unit.settings.tasks)) for unit in units]
+    phases = [len(unit.load().phases(unit.settings.tasks)) for unit in units]
     display = Display([unit.title for unit in units], phases, [unit.cost for unit in units])
     with _sigterm_as_interrupt(), display:
         if count == 1:

@@ -79,6 +79,7 @@ class Method:
     title: str
     memoryless: bool | None
     reference: str
+    Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
 
     def __init_subclass__(cls) -> None:
         if cls.__dict__.get("id") in METHOD_ROWS:

@@ -113,29 +113,39 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
 }
 
 
-def _with_sources(method_id: str, stream_id: str) -> dict[str, tuple[object, str]]:
-    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | CHOICES.get((method_id, stream_id), {})
+def _with_sources(method_id: str, stream_id: str, model: type[Settings]) -> dict[str, tuple[object, str]]:
+    own = {
+        name: (field.get_default(call_default_factory=True), field.description or "the method's own file")
+        for name, field in model.model_fields.items() if not field.is_required()
+    }
+    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | CHOICES.get((method_id, stream_id), {}) | own
 
 
-def sources_for(method_id: str, stream_id: str) -> dict[str, str]:
-    """Where the value of each setting of a method on a stream comes from."""
-    return {name: source for name, (_, source) in _with_sources(method_id, stream_id).items()}
+def sources_for(method_id: str, stream_id: str, model: type[Settings] = Settings) -> dict[str, str]:
+    """Where the value of each setting of a method on a stream comes from; model: as for `settings_for`."""
+    return {name: source for name, (_, source) in _with_sources(method_id, stream_id, model).items()}
 
 
-def settings_for(method_id: str, stream_id: str, overrides: Mapping[str, object] | None = None) -> Settings:
+def settings_for(
+    method_id: str, stream_id: str, overrides: Mapping[str, object] | None = None, model: type[Settings] = Settings
+) -> Settings:
     """The settings of a method on a stream, with `overrides` (numbers, or text that reads as numbers) put over.
 
-    Raises InputError for an unknown setting or a value out of its range.
+    model: the method's Settings; the defaults of its fields are the method's own values, their descriptions the
+    sources. Raises InputError for an unknown setting or a value out of its range.
     """
     overrides = overrides or {}
     for name in overrides:
-        if name not in Settings.model_fields:
-            near = difflib.get_close_matches(name, Settings.model_fields, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(Settings.model_fields)}"
+        if name not in model.model_fields:
+            near = difflib.get_close_matches(name, model.model_fields, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(model.model_fields)}"
             raise InputError(f"unknown setting {_shown(name)}: {hint}")
-    values = {name: value for name, (value, _) in _with_sources(method_id, stream_id).items()}
+    values = {name: value for name, (value, _) in _with_sources(method_id, stream_id, model).items()}
     try:
-        return Settings.model_validate(values | dict(overrides))
+        settings = model.model_validate(values | dict(overrides))
+        if model is not Settings:  # it may have put its own values, not its own ranges, on what all methods share
+            Settings.model_validate({name: getattr(settings, name) for name in Settings.model_fields}, strict=True)
+        return settings
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Input ").removeprefix("Value ")

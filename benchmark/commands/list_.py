@@ -8,7 +8,6 @@ from benchmark import inputs
 from benchmark.app import app
 from benchmark.catalogue import PAPER_STREAMS, STREAMS
 from benchmark.options import Methods, Streams
-from methods.catalogue import METHOD_ROWS
 
 
 @app.command("list", epilog=(
@@ -23,7 +22,7 @@ def list_(
     stream: Streams = None,
 ) -> None:
     """Show the methods and streams with their sources, or the settings of methods on streams."""
-    methods = inputs.names("--method", method, METHOD_ROWS, METHOD_ROWS)
+    methods = inputs.methods(method)
     streams = inputs.names("--stream", stream, STREAMS, PAPER_STREAMS)
     from benchmark import listing
 

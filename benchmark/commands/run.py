@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs
+from benchmark import inputs, plugins
 from benchmark.app import app
 from benchmark.catalogue import PAPER_STREAMS, STREAMS
 from benchmark.options import Changes, Data, Jobs, Methods, Results, Seeds, SingleSeeds, Streams
-from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 
@@ -39,7 +38,7 @@ def run(
 
     Without --stream: the paper's three streams, permuted-mnist, rotated-mnist and split-cifar100.
     """
-    methods = inputs.names("--method", method, METHOD_ROWS, METHOD_ROWS)
+    methods = inputs.methods(method)
     streams = inputs.names("--stream", stream, STREAMS, PAPER_STREAMS)
     numbers, changes = inputs.seeds(seeds, seed), inputs.overrides(set)
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
@@ -53,11 +52,11 @@ def run(
 
 
 def _run(methods, streams, seeds, overrides, results, data, device, jobs, force) -> None:
-    from methods.settings import settings_for
-
+    for method in methods:
+        plugins.id_of(method)  # one from elsewhere is loaded, or refused, before its settings are read
     try:  # a mistyped setting is told before PyTorch has loaded
         for method, stream in product(methods, streams):
-            settings_for(method, stream, overrides)
+            plugins.settings_of(method, stream, overrides)
     except InputError as error:
         raise InputError(f"--set: {error}") from None
     from benchmark import runner, workers

@@ -25,14 +25,15 @@ def table(
     figure: FigureStem = None,
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
-    inputs.names("--method", method, METHOD_ROWS, ())
     inputs.names("--stream", stream, STREAMS, ())
     form = _format(format, output)
     from benchmark.records import load_all
     from benchmark.table import render
 
+    everything = load_all(results)
+    inputs.names("--method", method, [*METHOD_ROWS, *sorted({record.method for record in everything})], ())
     chosen = [
-        record for record in load_all(results)
+        record for record in everything
         if (not method or record.method in method) and (not stream or record.stream in stream)
     ]
     if not chosen:

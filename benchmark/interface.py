@@ -1,0 +1,95 @@
+"""Whether a class from elsewhere has the interface of a method, as far as that shows without training."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from itertools import chain
+
+from pydantic import TypeAdapter, ValidationError
+
+from benchmark.plugins import place_of, shown
+from benchmark.record import Identifier, Value
+from methods.catalogue import METHOD_ROWS
+from methods.errors import InputError
+from methods.method import Method
+from methods.settings import Settings, settings_for
+
+CALLS = {
+    "phases": "tasks", "learning_rate": "self, phase", "direction": "self, net, batch", "penalty": "self",
+    "after_phase": "self, net, recent", "state": "self", "restore": "self, state",
+}
+"""What the engine calls, and with what; `phases` is asked of the class."""
+
+
+def check(method: type[Method]) -> None:
+    """Raises InputError, one line that names the file, the line and what to do, where something is wrong."""
+    _check_id(method)
+    if not _takes(method, 2):
+        _refuse(method, method.__init__, "__init__ must take (self, settings, problem)")
+    for name, parameters in CALLS.items():
+        function = getattr(method, name)
+        if not _takes(function, len(parameters.split(", "))):
+            kind = "be a class method that takes (cls, tasks)" if name == "phases" else f"take ({parameters})"
+            _refuse(method, function, f"{name} must {kind}")
+    check_phases(method, 3)
+    _check_settings(method)
+
+
+def _check_id(method: type[Method]) -> None:
+    given = getattr(method, "id", None)
+    try:
+        TypeAdapter(Identifier).validate_python(given)
+    except ValidationError:
+        _refuse(method, method, "it needs an id of letters, digits and any of _ . : + -, as id = \"my-method\", "
+                f"not {str(given)[:40]!r}")
+    if given in METHOD_ROWS:
+        _refuse(method, method, f"its id '{given}' is a built-in method's; give it an id of its own")
+
+
+def check_phases(method: type[Method], tasks: int) -> None:
+    """Raises InputError where the method does not train every task once."""
+    try:
+        phases = method.phases(tasks)
+        sound = all(phases) and sorted(chain(*phases)) == list(range(tasks))
+    except Exception as error:
+        raise InputError(f"--method: {place_of(error, _file(method))}") from error
+    if not sound:
+        _refuse(method, method.phases, f"phases({tasks}) must name each task from 0 on once, not {phases}"[:200])
+
+
+def _check_settings(method: type[Method]) -> None:
+    own = method.Settings
+    if not (isinstance(own, type) and issubclass(own, Settings)):
+        _refuse(method, own, "its Settings must be a class Settings(Method.Settings)")
+    for name, field in own.model_fields.items():
+        if field.is_required() and name not in Settings.model_fields:
+            _refuse(method, own, f"its setting '{name}' needs a default, as {name}: float = Field(0.1, ge=0)")
+    try:
+        values = dict(settings_for(method.id, "permuted-digits", None, own))
+        TypeAdapter(dict[Identifier, Value]).validate_python(values)
+    except InputError as error:
+        _refuse(method, own, str(error))
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        _refuse(method, own, f"its setting '{name}' cannot be recorded: it must be a number, a truth value or text")
+
+
+def _takes(function: object, count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _refuse(method: type[Method], part: object, what: str) -> None:
+    try:
+        line = f", line {inspect.getsourcelines(part)[1]}"
+    except (OSError, TypeError):
+        line = ""
+    raise InputError(f"--method: {shown(_file(method))}{line}: {method.__name__}: {what}")
+
+
+def _file(method: type[Method]) -> str | None:
+    return getattr(sys.modules[method.__module__], "__file__", None)

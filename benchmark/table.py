@@ -7,17 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from benchmark.catalogue import STREAMS
-from benchmark.paper import PUBLISHED
+from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import Record, Value
 from benchmark.render import FORMATS
+from benchmark.statistics import Stream, interval, pairs, rank_correlation
+from benchmark.verdict import verdict
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
 
 Variant = dict[str, Value]
+Group = tuple[tuple[str, str, Variant], pd.DataFrame]
 COLUMNS = [
-    "method", "stream", "variant", "seeds", "diverged", "accuracy_mean", "accuracy_std",
-    "forgetting_mean", "forgetting_std", "paper_accuracy", "paper_forgetting",
+    "method", "stream", "variant", "seeds", "diverged",
+    "accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high",
+    "forgetting_mean", "forgetting_std", "forgetting_low", "forgetting_high",
+    "paper_accuracy", "paper_accuracy_std", "paper_forgetting", "paper_forgetting_std",
+    "difference_accuracy", "difference_forgetting", "verdict",
 ]
 
 
@@ -47,19 +53,44 @@ def frame(records: Sequence[Record]) -> pd.DataFrame:
     """One row a method, stream and variant, streams and methods in the paper's order, others after them.
 
     Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged),
-    diverged (further runs), accuracy_mean, accuracy_std (percent), forgetting_mean, forgetting_std (fraction;
-    std: sample standard deviation over seeds), paper_accuracy, paper_forgetting (NaN unless at the protocol).
+    diverged (further runs); accuracy_* (percent) and forgetting_* (fraction): mean, std (sample standard deviation
+    over seeds), low and high (95 % interval of the mean); paper_*: the published figure and its deviation;
+    difference_*: ours less the paper's; verdict (see benchmark.verdict). What there is not is NaN or None: std, low
+    and high of a single run; whatever is the paper's unless at the protocol.
     """
     rows = [_row(*group) for group in _groups(records)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _groups(records: Sequence[Record]) -> Iterable[tuple[tuple[str, str, Variant], pd.DataFrame]]:
+def streams(records: Sequence[Record]) -> list[Stream]:
+    """Each stream's order beside the paper's, and which of its methods differ; in the table's order.
+
+    Only complete runs at the protocol count: a row with changed settings may be another task altogether.
+    """
+    runs: dict[str, dict[str, dict[int, float]]] = {record.stream: {} for record in records}
+    groups = list(_groups(records))
+    for (method, stream, variant), group in groups:
+        finished = group[group["complete"]]
+        if not variant and len(finished):
+            runs[stream][method] = dict(zip(finished["seed"], 100 * finished["accuracy"], strict=True))
+    ordered = dict.fromkeys(stream for (_, stream, _), _ in groups)
+    return [_stream(stream, runs[stream]) for stream in ordered]
+
+
+def _stream(stream: str, methods: Mapping[str, Mapping[int, float]]) -> Stream:
+    both = [method for method in methods if (method, stream) in PUBLISHED]
+    ours = [sum(methods[method].values()) / len(methods[method]) for method in both]
+    spearman = rank_correlation(ours, [PUBLISHED[method, stream].accuracy for method in both])
+    return Stream(stream, spearman, len(both), pairs(methods))
+
+
+def _groups(records: Sequence[Record]) -> Iterable[Group]:
     runs = pd.DataFrame(
         {
             "stream": [record.stream for record in records],
             "method": [record.method for record in records],
             "variant": [json.dumps(variant) for variant in variants(records)],
+            "seed": [record.seed for record in records],
             "complete": [record.status == "complete" for record in records],
             "accuracy": [record.metrics.average_accuracy for record in records],
             "forgetting": [record.metrics.average_forgetting for record in records],
@@ -81,13 +112,30 @@ def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame) -> dict[str, object
     method, stream, variant = cell
     finished = runs[runs["complete"]]
     accuracy, forgetting = 100 * finished["accuracy"], finished["forgetting"]
-    paper = None if variant else PUBLISHED.get((method, stream))
     return {
         "method": method, "stream": stream, "variant": variant,
         "seeds": len(finished), "diverged": len(runs) - len(finished),
-        "accuracy_mean": accuracy.mean(), "accuracy_std": accuracy.std(ddof=1),
-        "forgetting_mean": forgetting.mean(), "forgetting_std": forgetting.std(ddof=1),
-        "paper_accuracy": paper and paper.accuracy, "paper_forgetting": paper and paper.forgetting,
+        **_spread("accuracy", accuracy), **_spread("forgetting", forgetting),
+        **_beside(None if variant else PUBLISHED.get((method, stream)), accuracy, forgetting),
+    }
+
+
+def _spread(name: str, values: pd.Series) -> dict[str, float]:
+    low, high = interval(values)
+    return {
+        f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high,
+    }
+
+
+def _beside(paper: Figure | None, accuracy: pd.Series, forgetting: pd.Series) -> dict[str, float | str | None]:
+    """The published figure and how far the runs are from it; nothing where there is none."""
+    if paper is None:
+        return {}
+    mean, forgotten = accuracy.mean(), forgetting.mean()
+    return {
+        **{f"paper_{name}": figure for name, figure in paper._asdict().items()},
+        "difference_accuracy": mean - paper.accuracy, "difference_forgetting": forgotten - paper.forgetting,
+        "verdict": verdict(mean, accuracy.std(ddof=1), forgotten, paper) if len(accuracy) else None,
     }
 
 
@@ -102,4 +150,4 @@ def render(records: Sequence[Record], format: str = "markdown", expected_seeds: 
         raise InputError(f"unknown format '{format}': {hint}")
     if not records:
         raise InputError("there are no records to show; make some with `python -m benchmark run`")
-    return FORMATS[format](frame(records), expected_seeds)
+    return FORMATS[format](frame(records), streams(records), expected_seeds)

@@ -87,14 +87,14 @@ def test_table_formats_are_those_that_can_be_rendered():
 
 def test_table_prints_what_the_records_say(results, capsys):
     assert main(["table", "--results", str(results), "--format", "json"]) == 0
-    naive, ewc = json.loads(capsys.readouterr().out)
+    naive, ewc = json.loads(capsys.readouterr().out)["cells"]
     assert (naive["method"], naive["seeds"], ewc["method"], ewc["seeds"]) == ("naive", 2, "ewc", 1)
     assert naive["accuracy_mean"] == pytest.approx(60) and ewc["accuracy_mean"] == pytest.approx(80)
 
 
 def test_table_shows_only_the_methods_and_streams_asked_for(results, capsys):
     assert main(["table", "--results", str(results), "--format", "json", "--method", "ewc"]) == 0
-    assert [row["method"] for row in json.loads(capsys.readouterr().out)] == ["ewc"]
+    assert [row["method"] for row in json.loads(capsys.readouterr().out)["cells"]] == ["ewc"]
     assert main(["table", "--results", str(results), "--stream", "permuted-mnist"]) == 2
     assert "no such records" in capsys.readouterr().err
 

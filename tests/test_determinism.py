@@ -83,7 +83,7 @@ def test_a_run_that_overflows_is_diverged_within_its_task(tmp_path, capsys, meth
     assert main(["table", "--results", str(sound)]) == 0
     assert "| 4/5, 1 diverged |" in " ".join(capsys.readouterr().out.split())
     assert main(["table", "--results", str(sound), "--format", "json"]) == 0
-    row, = json.loads(capsys.readouterr().out)
+    row, = json.loads(capsys.readouterr().out)["cells"]
     accuracies = [100 * r.metrics.average_accuracy for r in records.load_all(sound) if r.status == "complete"]
     assert (row["seeds"], row["diverged"]) == (4, 1)
     assert row["accuracy_mean"] == pytest.approx(sum(accuracies) / 4)

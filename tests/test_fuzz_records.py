@@ -149,5 +149,5 @@ def test_foreign_names_are_escaped_in_every_format(notes, stream):
     for escaped in ("\\textbackslash{}", "\\^{}", "\\ensuremath{<}", "\\ensuremath{>}", "$\\pm$"):
         pages["latex"] = pages["latex"].replace(escaped, "")
     assert "\\input" not in pages["latex"] and "\\write" not in pages["latex"]
-    variants = [row["variant"] for row in json.loads(pages["json"])]
+    variants = [row["variant"] for row in json.loads(pages["json"])["cells"]]
     assert {key: value for key, value in variants[0].items() if key != "tasks"} == notes

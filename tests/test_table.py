@@ -13,7 +13,7 @@ from literal import PROVENANCE, protocol_run, record
 from benchmark.catalogue import PAPER_STREAMS
 from benchmark.paper import PUBLISHED
 from benchmark.records import compose
-from benchmark.table import COLUMNS, frame, render
+from benchmark.table import COLUMNS, frame, render, streams
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -36,11 +36,13 @@ def runs():
 MARKDOWN = """\
 **Permuted MNIST**
 
-| method        | memoryless   |   accuracy % |      paper |   forgetting |      paper |           seeds |
-|:--------------|:-------------|-------------:|-----------:|-------------:|-----------:|----------------:|
-| Naive SGD     | yes          |   42.0 ±1.58 | 44.4 ±2.46 |   0.48 ±0.02 | 0.53 ±0.03 |               5 |
-| EWC           | yes          |   71.5 ±1.29 | 70.7 ±1.74 |   0.19 ±0.01 | 0.23 ±0.01 | 4/5, 1 diverged |
-| EWC [tasks=2] | yes          |         70.0 |            |         0.30 |            |             1/5 |
+| method        | memoryless   |   accuracy % |   95 % interval |      paper |   forgetting |      paper |    verdict |           seeds |
+|:--------------|:-------------|-------------:|----------------:|-----------:|-------------:|-----------:|-----------:|----------------:|
+| Naive SGD     | yes          |   42.0 ±1.58 |       40.0–44.0 | 44.4 ±2.46 |   0.48 ±0.02 | 0.53 ±0.03 | reproduced |               5 |
+| EWC           | yes          |   71.5 ±1.29 |       69.4–73.6 | 70.7 ±1.74 |   0.19 ±0.01 | 0.23 ±0.01 | reproduced | 4/5, 1 diverged |
+| EWC [tasks=2] | yes          |         70.0 |                 |            |         0.30 |            |            |             1/5 |
+
+Pairs of methods, over 4 common seeds: 1 of 1 differ beyond noise.
 
 **Split digits**
 
@@ -51,9 +53,14 @@ MARKDOWN = """\
 Accuracy: mean test accuracy over all tasks after the last one, in percent. \
 Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. \
 ±: sample standard deviation (n - 1) over the seeds counted in the last column, none for a single seed. \
+95 % interval: of the mean accuracy, by Student's t over these seeds. \
 n/5: only n of 5 seeds are complete. \
 Diverged runs are counted, never averaged. \
 Paper: Mirzadeh et al., NeurIPS 2020, Table 2, ± over 5 runs. \
+Verdict: reproduced where accuracy is within 3 points of the paper's, or within 2 combined standard deviations, \
+and forgetting within 0.05. \
+Beyond noise: paired t-test of the accuracies, p < 0.05 after Holm's correction over the stream's pairs; \
+it takes the differences between seeds to be normally distributed. \
 [setting=value]: run with that change, so without the paper's figures."""
 
 LATEX = r"""\begin{table}
@@ -61,13 +68,13 @@ LATEX = r"""\begin{table}
 \caption{Split digits. Accuracy: mean test accuracy over all tasks after the last one, in percent. """ + (
     r"Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. "
     r"$\pm$: sample standard deviation (n - 1) over the seeds counted in the last column, "
-    r"none for a single seed.}"
+    r"none for a single seed. 95 \% interval: of the mean accuracy, by Student's t over these seeds.}"
 ) + r"""
-\begin{tabular}{llrrr}
+\begin{tabular}{llrrrr}
 \toprule
- method   & memoryless   &   accuracy \% &   forgetting &   seeds \\
+ method   & memoryless   &   accuracy \% &   95 \% interval &   forgetting &   seeds \\
 \midrule
- A-GEM    & no           &   75.0 $\pm$7.07 &   0.15 $\pm$0.07 &       2 \\
+ A-GEM    & no           &   75.0 $\pm$1.41 &       62.3--87.7 &   0.15 $\pm$0.01 &       2 \\
 \bottomrule
 \end{tabular}
 \end{table}"""
@@ -78,30 +85,94 @@ def test_markdown(runs):
 
 
 def test_latex():
-    runs = [protocol_run("agem", "split-digits", seed, 0.9, last) for seed, last in enumerate((0.7, 0.8))]
+    runs = [protocol_run("agem", "split-digits", seed, 0.9, last) for seed, last in enumerate((0.74, 0.76))]
     assert render(runs, "latex", expected_seeds=2) == LATEX
 
 
 def test_the_caption_explains_only_what_is_there():
-    runs = [protocol_run("agem", "split-digits", seed, 0.9, 0.7) for seed in range(5)]
-    caption = render(runs).splitlines()[-1]
-    assert caption.endswith("none for a single seed.")
+    one = [protocol_run("agem", "split-digits", 0, 0.9, 0.7)]
+    assert render(one, expected_seeds=1).splitlines()[-1].endswith("none for a single seed.")
 
 
 def test_json_has_the_documented_keys_and_nulls(runs):
-    naive, ewc, quick, multitask = json.loads(render(runs, "json"))
+    document = json.loads(render(runs, "json"))
+    assert list(document) == ["cells", "streams"]
+    naive, ewc, quick, multitask = document["cells"]
     assert list(naive) == COLUMNS
+    half = 2.7764451 * 0.5**0.5  # t of 97.5 % with 4 degrees of freedom, times the deviation over the root of 5
     assert naive == {
         "method": "naive", "stream": "permuted-mnist", "variant": {}, "seeds": 5, "diverged": 0,
         "accuracy_mean": pytest.approx(42.0), "accuracy_std": pytest.approx(2.5**0.5),
+        "accuracy_low": pytest.approx(42 - half), "accuracy_high": pytest.approx(42 + half),
         "forgetting_mean": pytest.approx(0.48), "forgetting_std": pytest.approx(0.025**0.5 / 10),
-        "paper_accuracy": 44.4, "paper_forgetting": 0.53,
+        "forgetting_low": pytest.approx(0.48 - half / 100), "forgetting_high": pytest.approx(0.48 + half / 100),
+        "paper_accuracy": 44.4, "paper_accuracy_std": 2.46, "paper_forgetting": 0.53, "paper_forgetting_std": 0.03,
+        "difference_accuracy": pytest.approx(-2.4), "difference_forgetting": pytest.approx(-0.05),
+        "verdict": "reproduced",
     }
     assert (ewc["seeds"], ewc["diverged"], ewc["accuracy_mean"]) == (4, 1, pytest.approx(71.5))
     assert quick["variant"] == {"tasks": 2}
     assert multitask["forgetting_mean"] == 0.0
-    absent = ("accuracy_std", "forgetting_std", "paper_accuracy", "paper_forgetting")
+    absent = [name for name in COLUMNS if name.endswith(("_std", "_low", "_high", "verdict")) or "paper" in name
+              or name.startswith("difference")]
     assert {row[name] for row in (quick, multitask) for name in absent} == {None}
+
+
+def test_json_compares_the_methods_of_each_stream(runs):
+    permuted, digits = json.loads(render(runs, "json"))["streams"]
+    assert digits == {"stream": "split-digits", "spearman": None, "spearman_methods": 0, "pairs": []}
+    assert (permuted["stream"], permuted["spearman"], permuted["spearman_methods"]) == ("permuted-mnist", None, 2)
+    pair, = permuted["pairs"]  # the run with other settings and the one that diverged are left out
+    assert (pair["first"], pair["second"], pair["seeds"], pair["differ"]) == ("naive", "ewc", 4, True)
+    assert pair["difference"] == pytest.approx(-30) and pair["p"] == pair["p_holm"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_order_of_methods_is_compared_with_the_paper_s():
+    """Ours: naive, agem, ewc, er-reservoir; the paper's: naive, agem, ewc, er-reservoir on Permuted MNIST."""
+    def order(**accuracy: float):
+        runs = [protocol_run(name.replace("_", "-"), "permuted-mnist", 0, 0.95, a) for name, a in accuracy.items()]
+        return streams(runs)[0], render(runs)
+
+    same, text = order(naive=0.1, agem=0.2, ewc=0.3, er_reservoir=0.4)
+    assert (same.spearman, same.spearman_methods) == (pytest.approx(1), 4)
+    assert "\nOrder by accuracy beside the paper's: Spearman's correlation 1.00 over 4 methods. " in text
+    assert order(naive=0.4, agem=0.3, ewc=0.2)[0].spearman == pytest.approx(-1)
+    swapped, text = order(naive=0.1, agem=0.3, ewc=0.2)  # 1 - 6 * 2 / (3 * 8)
+    assert swapped.spearman == pytest.approx(0.5)
+    too_few, text = order(naive=0.1, agem=0.3)
+    assert (too_few.spearman, too_few.spearman_methods) == (None, 2) and "Spearman" not in text
+
+
+def test_the_note_names_the_pairs_that_do_not_differ():
+    def runs(method: str, *accuracies: float):
+        return [protocol_run(method, "split-digits", seed, 0.9, a) for seed, a in enumerate(accuracies)]
+
+    pair_alike = [*runs("naive", 0.50, 0.52, 0.51), *runs("ewc", 0.51, 0.51, 0.52)]
+    far = runs("agem", 0.80, 0.82, 0.815)
+    note = render([*pair_alike, *far]).split("\n\n")[-2]
+    assert note == ("Pairs of methods, over 3 common seeds: 2 of 3 differ beyond noise; "
+                    "no difference beyond noise: Naive SGD and EWC.")
+    assert "over 3 common seeds: 0 of 1 differ beyond noise.\n" in render(pair_alike)
+    single = runs("multitask", 0.9)
+    assert "0 of 1 differ beyond noise. Without two common seeds, not compared: 2 more.\n" in (
+        render([*pair_alike, *single]))
+    assert "\nPairs of methods: none has two common seeds to compare.\n" in render([*far, *single])
+    assert "Pairs" not in render(far)
+    for form in ("latex", "html"):
+        assert note in render([*pair_alike, *far], form)
+
+
+def test_a_published_figure_is_judged_only_beside_complete_runs():
+    reproduced = protocol_run("stable-sgd", "permuted-mnist", 0, 0.9, 0.80)
+    deviates = protocol_run("stable-sgd", "rotated-mnist", 0, 0.9, 0.50)
+    variant = record("stable-sgd", "permuted-mnist", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2)
+    cells = frame([reproduced, deviates, variant, DIVERGED])
+    assert cells["method"].tolist() == ["ewc", "stable-sgd", "stable-sgd", "stable-sgd"]
+    verdicts = [None if verdict is None or verdict != verdict else verdict for verdict in cells["verdict"]]
+    assert verdicts == [None, "reproduced", None, "deviates"]
+    for form in ("markdown", "latex", "html"):
+        assert "deviates" in render([deviates], form) and "verdict" in render([deviates], form)
+        assert "verdict" not in render([variant], form).lower()
 
 
 def test_csv_reads_back(runs):
@@ -117,7 +188,8 @@ def test_html_shows_every_cell(runs):
     page = render(runs, "html")
     assert page.startswith("<!doctype html>") and '<meta charset="utf-8">' in page
     assert page.count("<tr>") == 2 + 4
-    for text in ("<h2>Permuted MNIST</h2>", "42.0 ±1.58", "44.4 ±2.46", "4/5, 1 diverged", "EWC [tasks=2]"):
+    assert "<p>Pairs of methods, over 4 common seeds: 1 of 1 differ beyond noise.</p>" in page
+    for text in ("40.0–44.0", "reproduced", "<h2>Permuted MNIST</h2>", "42.0 ±1.58", "44.4 ±2.46", "4/5, 1 diverged", "EWC [tasks=2]"):
         assert text in page
 
 
@@ -173,7 +245,7 @@ def test_runs_that_all_diverged_have_no_figures():
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "EWC", "yes", "–", "70.7 ±1.74", "–", "0.23 ±0.01", "0/5, 1 diverged",
     ]
-    only, = json.loads(render([DIVERGED], "json"))
+    only, = json.loads(render([DIVERGED], "json"))["cells"]
     assert (only["seeds"], only["diverged"]) == (0, 1)
     assert (only["accuracy_mean"], only["accuracy_std"], only["forgetting_mean"]) == (None, None, None)
 

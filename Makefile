@@ -30,7 +30,7 @@ demo: .venv/installed  ## six methods x three streams of handwritten digits x 5 
 table2: .venv/installed  ## the paper's table at full scale: runs what results/ lacks, goes on where it stopped
 	@$(RUN) run --results results
 	@for format in md csv json; do $(RUN) table --results results --output results/table2.$$format; done
-	@$(RUN) table --results results --insert README.md --figure results/accuracy
+	@$(RUN) table --results results --insert README.md --figure results/accuracy --heatmaps results/heatmap
 
 test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
 	@.venv/bin/python -m pytest

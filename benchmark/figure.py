@@ -1,6 +1,6 @@
 """The figure of average accuracy as the tasks go by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -35,12 +35,40 @@ def curves(records: Sequence[Record], stem: Path) -> tuple[Path, Path]:
     A line is the mean over the complete runs of a row of the table, its band their sample standard deviation.
     Returns both paths. Raises InputError where no run is complete, or the files cannot be written.
     """
-    panels = _panels(records)
-    if not panels:
+    panels = {
+        stream: {row: np.stack([average_accuracies(a) for a in runs]) for row, runs in part.items()}
+        for stream, part in matrices(records).items()
+    }
+    return save(_draw(panels), stem)
+
+
+def matrices(records: Sequence[Record]) -> dict[str, Curves]:
+    """The accuracy matrices of the complete runs, [S, T, T], by stream and row; both in the table's order.
+
+    Raises InputError where no run is complete, and where the runs of a row differ in their number of tasks.
+    """
+    found: dict[str, dict[Row, list[list[list[float]]]]] = {}
+    for record, variant in zip(records, variants(records), strict=True):
+        if record.status == "complete":
+            row = record.method, row_label(record.method, variant)
+            found.setdefault(record.stream, {}).setdefault(row, []).append(record.accuracy_matrix)
+    if not found:
         raise InputError("there are no complete runs to draw; make some with `python -m benchmark run`")
+    for stream, rows in found.items():
+        for (_, label), runs in rows.items():
+            if len({len(matrix) for matrix in runs}) > 1:
+                raise InputError(f"the runs of {label} on {stream} differ in their number of tasks, which is no "
+                                 "setting of theirs; leave some out, or record `tasks` with them")
+    return {
+        stream: {row: np.array(found[stream][row]) for row in _rows(found[stream])}
+        for stream in sorted(found, key=lambda stream: _place(STREAMS, stream))
+    }
+
+
+def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
+    """Write <stem>.png and <stem>.svg, the same bytes for the same figure. InputError if they cannot be written."""
     paths = tuple(Path(stem).with_name(Path(stem).name + ending) for ending in (".png", ".svg"))
-    with matplotlib.rc_context({"svg.hashsalt": "curves"}):  # the same records give the same file
-        figure = _draw(panels)
+    with matplotlib.rc_context({"svg.hashsalt": "curves"}):
         try:
             paths[0].parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(paths[0], dpi=150)
@@ -50,16 +78,8 @@ def curves(records: Sequence[Record], stem: Path) -> tuple[Path, Path]:
     return paths
 
 
-def _panels(records: Sequence[Record]) -> dict[str, Curves]:
-    """A_t of every complete run, [S, T], by stream and row; streams in the table's order."""
-    panels: dict[str, dict[Row, list[np.ndarray]]] = {}
-    for record, variant in zip(records, variants(records), strict=True):
-        if record.status == "complete":
-            row = record.method, row_label(record.method, variant)
-            rows = panels.setdefault(record.stream, {})
-            rows.setdefault(row, []).append(average_accuracies(record.accuracy_matrix))
-    ordered = sorted(panels, key=lambda stream: _place(STREAMS, stream))
-    return {stream: {row: np.stack(runs) for row, runs in panels[stream].items()} for stream in ordered}
+def _rows(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (_place(METHOD_ROWS, row[0]), len(row[1]), row[1]))
 
 
 def _place(known: Mapping[str, object], name: str) -> tuple[int, str]:
@@ -68,8 +88,7 @@ def _place(known: Mapping[str, object], name: str) -> tuple[int, str]:
 
 def _styles(panels: dict[str, Curves]) -> dict[Row, dict[str, str]]:
     """Colour and marker by method, the same in every figure; line by variant. In the table's order."""
-    rows = {row for part in panels.values() for row in part}
-    rows = sorted(rows, key=lambda row: (_place(METHOD_ROWS, row[0]), len(row[1]), row[1]))
+    rows = _rows({row for part in panels.values() for row in part})
     methods = [*METHOD_ROWS, *dict.fromkeys(method for method, _ in rows if method not in METHOD_ROWS)]
     styles = {}
     for method, label in rows:
@@ -93,10 +112,12 @@ def _draw(panels: dict[str, Curves]) -> Figure:
     for axis in axes[len(panels):]:
         axis.remove()
     handles = [Line2D([], [], markersize=4, label=label, **style) for (_, label), style in styles.items()]
-    figure.legend(
+    legend = figure.legend(
         handles=handles, title="mean over seeds; band: sample standard deviation", frameon=False,
         loc="outside lower center", ncols=min(2 * across, len(handles)),
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # it may hold what a record says
     return figure
 
 

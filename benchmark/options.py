@@ -52,3 +52,5 @@ Document = Annotated[Path | None, typer.Option(
     metavar="FILE", help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
 FigureStem = Annotated[Path | None, typer.Option(
     metavar="STEM", help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
+HeatmapStem = Annotated[Path | None, typer.Option(
+    metavar="STEM", help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg.")]

@@ -100,3 +100,21 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write the figure"):
         figure.curves([protocol_run("ewc", "split-digits", 0, 0.9, 0.5)], tmp_path / "file" / "curves")
+
+
+def hostile():
+    """Two rows of a method, whose labels matplotlib would take for broken formulas."""
+    return [record("ewc", "split-digits", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2).model_copy(
+        update={"settings": {"tasks": 2, "note": note}}) for note in ("$\\nothing{", "$x_$ $^$")]
+
+
+def test_what_a_record_says_is_no_formula(tmp_path, drawn):
+    figure.curves(hostile(), tmp_path / "curves")
+    assert all("$" in text.get_text() for text in drawn[0].legends[0].get_texts())
+
+
+def test_runs_of_a_row_that_differ_in_their_tasks_are_one_line(tmp_path):
+    runs = [record("ewc", "split-digits", 0, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
+        update={"method": "their_own", "settings": {}}) for tasks in (2, 3)]
+    with pytest.raises(InputError, match="runs of their_own on split-digits differ in their number of tasks"):
+        figure.curves(runs, tmp_path / "curves")

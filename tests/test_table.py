@@ -36,11 +36,16 @@ def runs():
 MARKDOWN = """\
 **Permuted MNIST**
 
-| method        | memoryless   |   accuracy % |   95 % interval |      paper |   forgetting |      paper |    verdict |           seeds |
-|:--------------|:-------------|-------------:|----------------:|-----------:|-------------:|-----------:|-----------:|----------------:|
-| Naive SGD     | yes          |   42.0 ±1.58 |       40.0–44.0 | 44.4 ±2.46 |   0.48 ±0.02 | 0.53 ±0.03 | reproduced |               5 |
-| EWC           | yes          |   71.5 ±1.29 |       69.4–73.6 | 70.7 ±1.74 |   0.19 ±0.01 | 0.23 ±0.01 | reproduced | 4/5, 1 diverged |
-| EWC [tasks=2] | yes          |         70.0 |                 |            |         0.30 |            |            |             1/5 |
+| method        | memoryless   |   accuracy % |   95 % interval \
+|      paper |   forgetting |      paper |    verdict |           seeds |
+|:--------------|:-------------|-------------:|----------------:\
+|-----------:|-------------:|-----------:|-----------:|----------------:|
+| Naive SGD     | yes          |   42.0 ±1.58 |       40.0–44.0 \
+| 44.4 ±2.46 |   0.48 ±0.02 | 0.53 ±0.03 | reproduced |               5 |
+| EWC           | yes          |   71.5 ±1.29 |       69.4–73.6 \
+| 70.7 ±1.74 |   0.19 ±0.01 | 0.23 ±0.01 | reproduced | 4/5, 1 diverged |
+| EWC [tasks=2] | yes          |         70.0 |                 \
+|            |         0.30 |            |            |             1/5 |
 
 Pairs of methods, over 4 common seeds: 1 of 1 differ beyond noise.
 
@@ -189,7 +194,8 @@ def test_html_shows_every_cell(runs):
     assert page.startswith("<!doctype html>") and '<meta charset="utf-8">' in page
     assert page.count("<tr>") == 2 + 4
     assert "<p>Pairs of methods, over 4 common seeds: 1 of 1 differ beyond noise.</p>" in page
-    for text in ("40.0–44.0", "reproduced", "<h2>Permuted MNIST</h2>", "42.0 ±1.58", "44.4 ±2.46", "4/5, 1 diverged", "EWC [tasks=2]"):
+    for text in ("40.0–44.0", "reproduced", "<h2>Permuted MNIST</h2>",
+                 "42.0 ±1.58", "44.4 ±2.46", "4/5, 1 diverged", "EWC [tasks=2]"):
         assert text in page
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmark import inputs
 from benchmark.app import app
 from benchmark.catalogue import STREAMS
-from benchmark.options import FORMATS, Document, FigureStem, Format, Methods, Output, Results, Streams
+from benchmark.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -23,6 +23,7 @@ def table(
     output: Output = None,
     insert: Document = None,
     figure: FigureStem = None,
+    heatmaps: HeatmapStem = None,
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     inputs.names("--stream", stream, STREAMS, ())
@@ -47,6 +48,10 @@ def table(
         from benchmark.figure import curves
 
         print("figure:", *curves(chosen, figure))
+    if heatmaps:
+        from benchmark.heatmap import heatmaps as draw
+
+        print("heat maps:", *draw(chosen, heatmaps))
 
 
 def _format(format: str | None, output: Path | None) -> str:

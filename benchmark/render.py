@@ -1,4 +1,4 @@
-"""The table's text: Markdown, LaTeX and HTML for reading, one part a stream; CSV and JSON, one row a cell."""
+"""The table's text: Markdown, LaTeX and HTML for reading, one part a stream; CSV and JSON for programs."""
 
 import html
 import json
@@ -49,8 +49,8 @@ def _figure(mean: float | None, std: float | None, digits: int) -> str:
     return f"{mean:z.{digits}f}" + ("" if std is None or pd.isna(std) else f" ±{std:.2f}")
 
 
-def _range(low: float, high: float, digits: int) -> str:
-    return "" if pd.isna(low) else f"{low:z.{digits}f}–{high:z.{digits}f}"
+def _range(low: float, high: float) -> str:
+    return "" if pd.isna(low) else f"{low:z.1f}–{high:z.1f}"
 
 
 def _seeds(complete: int, diverged: int, expected: int) -> str:
@@ -72,7 +72,7 @@ def _row(row: pd.Series, expected: int) -> list[str]:
     return [
         row_label(row["method"], row["variant"]), _memoryless(row["method"]),
         _figure(row["accuracy_mean"], row["accuracy_std"], 1),
-        _range(row["accuracy_low"], row["accuracy_high"], 1), paper[0],
+        _range(row["accuracy_low"], row["accuracy_high"]), paper[0],
         _figure(row["forgetting_mean"], row["forgetting_std"], 2), paper[1],
         "" if pd.isna(row["verdict"]) else row["verdict"],
         _seeds(row["seeds"], row["diverged"], expected),

@@ -32,8 +32,8 @@ def variants(records: Sequence[Record]) -> list[Variant]:
 
     A method or stream from elsewhere has no protocol: those settings count that differ among its records.
     """
-    pairs = {(record.method, record.stream) for record in records}
-    common = {pair: _common(records, *pair) for pair in pairs}
+    cells = {(record.method, record.stream) for record in records}
+    common = {cell: _common(records, *cell) for cell in cells}
     return [_changes(record.settings, common[record.method, record.stream]) for record in records]
 
 
@@ -67,14 +67,12 @@ def streams(records: Sequence[Record]) -> list[Stream]:
 
     Only complete runs at the protocol count: a row with changed settings may be another task altogether.
     """
-    runs: dict[str, dict[str, dict[int, float]]] = {record.stream: {} for record in records}
-    groups = list(_groups(records))
-    for (method, stream, variant), group in groups:
-        finished = group[group["complete"]]
+    runs: dict[str, dict[str, dict[int, float]]] = {}
+    for (method, stream, variant), group in _groups(records):
+        methods, finished = runs.setdefault(stream, {}), group[group["complete"]]
         if not variant and len(finished):
-            runs[stream][method] = dict(zip(finished["seed"], 100 * finished["accuracy"], strict=True))
-    ordered = dict.fromkeys(stream for (_, stream, _), _ in groups)
-    return [_stream(stream, runs[stream]) for stream in ordered]
+            methods[method] = dict(zip(finished["seed"], 100 * finished["accuracy"], strict=True))
+    return [_stream(stream, methods) for stream, methods in runs.items()]
 
 
 def _stream(stream: str, methods: Mapping[str, Mapping[int, float]]) -> Stream:

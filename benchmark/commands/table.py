@@ -13,7 +13,8 @@ from methods.errors import InputError
 @app.command(epilog=(
     "Examples:\n\n"
     "python -m benchmark table --format latex\n\n"
-    "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]"
+    "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]\n\n"
+    "python -m benchmark table --heatmaps forgetting  [dim]# and forgetting-<stream>.png, .svg[/dim]"
 ))
 def table(
     results: Results = Path("results"),

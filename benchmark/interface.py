@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from itertools import chain
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmark.plugins import place_of, shown
+from benchmark.plugins import file_of, place_of, shown
 from benchmark.record import Identifier, Value
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -53,7 +52,7 @@ def check_phases(method: type[Method], tasks: int) -> None:
         phases = method.phases(tasks)
         sound = all(phases) and sorted(chain(*phases)) == list(range(tasks))
     except Exception as error:
-        raise InputError(f"--method: {place_of(error, _file(method))}") from error
+        raise InputError(f"--method: {place_of(error, file_of(method))}") from error
     if not sound:
         _refuse(method, method.phases, f"phases({tasks}) must name each task from 0 on once, not {phases}"[:200])
 
@@ -88,8 +87,4 @@ def _refuse(method: type[Method], part: object, what: str) -> None:
         line = f", line {inspect.getsourcelines(part)[1]}"
     except (OSError, TypeError):
         line = ""
-    raise InputError(f"--method: {shown(_file(method))}{line}: {method.__name__}: {what}")
-
-
-def _file(method: type[Method]) -> str | None:
-    return getattr(sys.modules[method.__module__], "__file__", None)
+    raise InputError(f"--method: {shown(file_of(method))}{line}: {method.__name__}: {what}")

@@ -1,8 +1,8 @@
 """Methods by name: the suite's own, and those from elsewhere, which are code and run with all rights of the caller.
 
 A method is named by a built-in id (`ewc`); by a file that holds it (`./my_method.py`); as `package.module:Class`; or
-by an entry point of the group `clbench.methods` of an installed package. What takes time to import is imported where it is
-needed, for the command line's help needs none of it.
+by an entry point of the group `clbench.methods` of an installed package. What takes time to import is imported
+where it is needed, for the command line's help needs none of it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def errors_told(method: type[Method]) -> Iterator[None]:
         if method.__module__.partition(".")[0] in ("benchmark", "methods"):
             raise  # the suite's own defect
         raise InputError(
-            f"{place_of(error, sys.modules[method.__module__].__file__)}; its run ends here, finished runs are "
+            f"{place_of(error, file_of(method))}; its run ends here, finished runs are "
             "recorded and the same command goes on from there; python -m benchmark check-method may tell more"
         ) from error
 
@@ -123,6 +123,11 @@ def place_of(error: BaseException, file: str | None) -> str:
     where = f"{shown(file)}, line {lines[-1]}" if lines else shown(file)
     text = " ".join(f"{type(error).__name__}: {reason}".split())
     return f"{where}: {''.join(letter if letter.isprintable() else ' ' for letter in text[:300])}"
+
+
+def file_of(method: type[Method]) -> str | None:
+    """The file that holds a method."""
+    return getattr(sys.modules[method.__module__], "__file__", None)
 
 
 def shown(file: str | None) -> str:

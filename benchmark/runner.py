@@ -77,8 +77,7 @@ def plan(
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1
         for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:
-            cost = _cost(first, settings, len(runs))
-            units.append(Unit(method, stream, runs, dict(settings), cost, force=force, spec=spec))
+            units.append(Unit(method, stream, runs, dict(settings), _cost(first, settings, len(runs)), 1, force, spec))
     return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
 
 

@@ -3,4 +3,6 @@
 Whatever loads PyTorch or pandas is imported inside the command that needs it, so that help is instant.
 """
 
-from benchmark.commands import run, table, list_, data, verify, tune  # noqa: F401  (in the order of the help)
+from benchmark.commands import (  # noqa: F401  (in the order of the help)
+    run, table, list_, data, verify, tune, new_method, check_method,
+)

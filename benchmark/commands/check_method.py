@@ -1,0 +1,33 @@
+"""check-method: does a method keep the suite's contract?"""
+
+from typing import Annotated
+
+import typer
+
+from benchmark import inputs
+from benchmark.app import app
+
+
+@app.command("check-method", epilog=(
+    "Examples:\n\n"
+    "python -m benchmark check-method ./my_method.py\n\n"
+    "python -m benchmark check-method package.module:Class"
+))
+def check_method(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="As for run --method: ./file.py, "
+                                          "package.module:Class, an installed one's name, a built-in id.")],
+) -> None:
+    """Try a method on a few handwritten digits: a line for each thing that the suite asks of it, in seconds.
+
+    Exit code 1 where something does not hold.
+    """
+    spec, = inputs.methods([method])
+    from benchmark.contract import findings
+    from benchmark.plugins import method_named
+
+    failed = 0
+    for finding in findings(method_named(spec)):
+        print(finding, flush=True)
+        failed += finding.why is not None
+    print(f"{failed} failed" if failed else "all hold")
+    raise typer.Exit(1 if failed else 0)

@@ -52,9 +52,9 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
-    methods: as benchmark.plugins names them.
-    A network of small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed
-    keeps a core busy already. Raises InputError for settings, data or records that cannot be used.
+    `methods` are named as benchmark.plugins says. A network of small layers trains all its seeds together, a ResNet
+    on a CPU each seed alone: there one seed keeps a core busy already. Raises InputError for methods, settings, data
+    or records that cannot be used.
     """
     classes = distinct(methods)
     cells = {pair: settings_of(*pair, overrides) for pair in product(methods, streams)}

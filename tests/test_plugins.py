@@ -100,7 +100,7 @@ def test_its_runs_are_recorded_and_shown_as_external(mine, capsys):
     assert main(["table", "--results", results]) == 0
     assert "| mine (external) |" in " ".join(capsys.readouterr().out.split())
     assert main(["table", "--results", results, "--method", "mine", "--format", "json"]) == 0
-    assert [row["method"] for row in json.loads(capsys.readouterr().out)] == ["mine"]
+    assert [row["method"] for row in json.loads(capsys.readouterr().out)["cells"]] == ["mine"]
     assert main(["table", "--results", results, "--method", "mone"]) == 2
     assert "did you mean 'mine'?" in capsys.readouterr().err
 

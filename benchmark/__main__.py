@@ -1,15 +1,32 @@
 """python -m benchmark"""
 
+import os
+import signal
 import sys
 
-from benchmark import cli
+from benchmark.output import Output, say_wrong
 
 
 def main() -> int:
-    """The command line's exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a terminal that lacks '±' must not stop the table
-    return cli.main(sys.argv[1:])
+    """The command line's exit code. SIGTERM interrupts as Ctrl-C does."""
+    if sys.stderr is None:  # closed, as by 2>&-
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+    sys.stderr.reconfigure(errors="backslashreplace")  # a terminal that lacks '±' must not stop a line
+    if sys.stdout is None:
+        say_wrong("standard output is closed; send it somewhere, as to /dev/null")
+        return 2
+    sys.stdout = Output(sys.stdout)
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        from benchmark import cli  # takes a while, in which a person may press Ctrl-C
+
+        return cli.main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

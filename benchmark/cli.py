@@ -1,6 +1,5 @@
 """The command line. Exit codes: 0 done, 1 a check failed, 2 bad input, 130 interrupted."""
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -8,6 +7,8 @@ from typer.exceptions import TyperException
 
 import benchmark.commands  # noqa: F401  (adds them to the application)
 from benchmark.app import COMMAND, app
+from benchmark.output import Unwritable, say_wrong, silence
+from benchmark.printable import printable
 from methods.errors import InputError
 
 
@@ -19,9 +20,11 @@ def main(arguments: Sequence[str]) -> int:
         return code or 0
     except (TyperException, InputError) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)
-        line = " ".join(message.split()).replace("Input should", "it should")
-        print("error:", line, file=sys.stderr)
+        say_wrong(printable(" ".join(message.split())).replace("Input should", "it should"))
         return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
-        return 0
+    except Unwritable as error:
+        silence(sys.stdout)
+        if error.closed:
+            return 0
+        say_wrong(f"cannot write to standard output ({error}); make room, or send it elsewhere")
+        return 2

@@ -1,5 +1,6 @@
 """The options that commands of the command line share."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +18,15 @@ def _starting_with(known: Sequence[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [name for name in known if name.startswith(incomplete)]
 
 
-def _directory(text: str | Path) -> Path:
+def place(text: str | Path) -> Path:
+    """The path that a person named, '~' expanded also where the shell did not, as in --results=~/x."""
     if not str(text).strip():  # as from an unset variable; it would mean the current directory
-        raise typer.BadParameter("it is empty; name a directory")
-    return Path(text)
+        raise typer.BadParameter("it is empty; name a path")
+    path = os.path.expanduser(text)
+    if path.startswith("~"):
+        home = path.partition("/")[0]
+        raise typer.BadParameter(f"there is no home directory '{home}'; write the path out, or ./{home}")
+    return Path(path)
 
 
 Methods = Annotated[list[str] | None, typer.Option(
@@ -31,10 +37,11 @@ Streams = Annotated[list[str] | None, typer.Option(
     "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",
     autocompletion=_starting_with(list(STREAMS)))]
 Results = Annotated[Path, typer.Option(
-    "--results", metavar="DIR", parser=_directory, envvar="BENCHMARK_RESULTS",
+    "--results", metavar="DIR", parser=place, envvar="BENCHMARK_RESULTS",
     help="Where the records are, a JSON file a run.")]
 Data = Annotated[Path | None, typer.Option(
-    "--data", metavar="DIR", help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
+    "--data", metavar="DIR", parser=place,
+    help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
 
 Seeds = Annotated[int | None, typer.Option(
     min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")]
@@ -47,10 +54,11 @@ Jobs = Annotated[int | None, typer.Option(
 Format = Annotated[str | None, typer.Option(
     metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.")]
 Output = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Write the table to a file in place of printing it.")]
+    metavar="FILE", parser=place, help="Write the table to a file in place of printing it.")]
 Document = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
+    metavar="FILE", parser=place,
+    help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
 FigureStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
+    metavar="STEM", parser=place, help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
 HeatmapStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg.")]
+    metavar="STEM", parser=place, help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg.")]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from benchmark import engine, provenance, records, state
+from benchmark import engine, out_of_memory, provenance, records, state
 from benchmark.catalogue import STREAMS
 from benchmark.claims import Claims
 from benchmark.interface import check_phases
@@ -61,7 +61,8 @@ def plan(
 
     @cache
     def probe(stream: str, tasks: int, train_examples: int) -> Stream:
-        return build(stream, seeds[0], tasks, train_examples, data)
+        with out_of_memory.refused(stream):
+            return build(stream, seeds[0], tasks, train_examples, data)
 
     units, among = [], 0
     for (spec, stream), settings in cells.items():
@@ -101,8 +102,9 @@ def work(index: int, unit: Unit, results: Path, data: Path | None, device: str, 
 
     Returns the unit where another process computes some of its runs: it is to be tried again later, for their
     company decides the last bits of runs, and so a unit is not split. Returns None when all are recorded.
+    Raises InputError where the records cannot be written or memory runs out.
     """
-    with Claims(results) as claims:
+    with out_of_memory.refused(unit.title), Claims(results) as claims:
         if not _Work(index, unit, results, data, device, tell, claims).done():
             return replace(unit, force=False)  # what the other process recorded by then is new
     tell(Advance(index, 1.0, 0, 1.0))

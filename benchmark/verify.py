@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.printable import printable
 from benchmark.records import Record, files, load_placed
 from methods.errors import InputError
 
@@ -42,30 +43,25 @@ def verify(results: Path) -> Findings:
     if not os.path.isdir(results):  # unlike Path.is_dir, also where the name is too long or a folder is closed
         raise InputError(f"--results: {results} is not a directory; name one that holds records")
     findings, records, doubts = Findings(), [], defaultdict(list)
-    for path in files(results, lambda error: findings.unsound.append(_line(error))):
+    for path in files(results, lambda error: findings.unsound.append(printable(error))):
         if path.suffix != ".json":
-            findings.notes.append(_line(f"{path} is not read: {_other(path)}"))
+            findings.notes.append(printable(f"{path} is not read: {_other(path)}"))
             continue
         try:
             record = load_placed(path, results)
         except InputError as error:
-            findings.unsound.append(_line(error))
+            findings.unsound.append(printable(error))
             continue
         records.append(record)
         for doubt in _doubts(record):
             doubts[doubt].append(path)
     for doubt, paths in doubts.items():
         others = f" and {len(paths) - 1} more:" if len(paths) > 1 else ":"
-        findings.notes.append(_line(f"{paths[0]}{others} {doubt}"))
+        findings.notes.append(printable(f"{paths[0]}{others} {doubt}"))
     findings.notes.extend(_mixtures(records))
     findings.unsound.extend(_damaged_states(results))
     findings.records = len(records)
     return findings
-
-
-def _line(said: object) -> str:
-    """On one line, without what steers a terminal: file names are foreign text."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(said))
 
 
 def _other(path: Path) -> str:
@@ -85,7 +81,7 @@ def _damaged_states(results: Path) -> Iterator[str]:
         except FileNotFoundError:
             continue  # its runs are recorded by now
         except state.Damaged as error:
-            yield _line(f"{place} is no sound state ({error}); remove it, and its runs begin anew")
+            yield printable(f"{place} is no sound state ({error}); remove it, and its runs begin anew")
 
 
 def _doubts(record: Record) -> list[str]:
@@ -113,5 +109,5 @@ def _mixtures(records: Sequence[Record]) -> list[str]:
             ("data", sorted({json.dumps(origin.data, sort_keys=True) for origin in origins})),
         ):
             if len(kinds) > 1:
-                lines.append(_line(f"{method} on {stream} mixes {name}: {' and '.join(kinds)}"))
+                lines.append(printable(f"{method} on {stream} mixes {name}: {' and '.join(kinds)}"))
     return lines

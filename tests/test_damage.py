@@ -12,7 +12,7 @@ import pytest
 import torch
 from literal import record
 
-from benchmark import compat, records
+from benchmark import compat, engine, out_of_memory, records
 from benchmark.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -198,7 +198,7 @@ def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
     assert contents(tmp_path) == {str(file): b"{"}
 
 
-@pytest.mark.parametrize("named", ["~no-such-person/data", "/" + "a" * 300, "/proc/1/fd/x/y"])
+@pytest.mark.parametrize("named", ["/" + "a" * 300, "/proc/1/fd/x/y"])
 def test_a_data_directory_that_cannot_be_is_one_line(named, capsys):
     refused(capsys, ["data", "--data", named], "--data", "not a directory")
 
@@ -225,3 +225,87 @@ def test_swapped_data_files_are_named(real_data, tmp_path, capsys):
     refused(capsys, ["run", "--method", "naive", "--stream", "permuted-mnist", "--results", str(tmp_path / "r"),
                      "--data", str(tmp_path / "data")], str(one), "md5")
     assert not list((tmp_path / "r").rglob("*.json"))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_to_a_full_disk_is_one_line(results, unbuffered):
+    for command in (["list"], ["list", "--settings"], ["verify", "--results", str(results)],
+                    ["table", "--results", str(results)] if unbuffered else ["--help"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([sys.executable, "-m", "benchmark", *command], cwd=ROOT, stdout=full, text=True,
+                                  stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": unbuffered}, timeout=120)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert done.stderr.startswith("error: cannot write to standard output (No space left on device)")
+
+
+def test_closed_output_and_closed_errors():
+    closed = f"{shlex.quote(sys.executable)} -m benchmark list"
+    done = subprocess.run(["bash", "-c", f"{closed} >&-"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    one_line(done, "standard output is closed")
+    done = subprocess.run(["bash", "-c", f"{closed} -x 2>&-"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+LACKS = {
+    "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:114] err == 0. DefaultCPUAllocator: can't allocate memory: "
+                        "you tried to allocate 400000000000 bytes. Error code 12 (Cannot allocate memory)"),
+    "python": MemoryError(), "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+}
+
+
+@pytest.mark.parametrize("lack", LACKS)
+def test_a_lack_of_memory_names_the_cell_and_keeps_what_is_finished(lack, tmp_path, capsys, monkeypatch):
+    def train(method, *given, train=engine.train, **more):
+        if method.id == "ewc":
+            raise LACKS[lack]
+        return train(method, *given, **more)
+
+    monkeypatch.setattr(engine, "train", train)
+    refused(capsys, ["run", *SMALL, "--method", "ewc", "--seed", "3", "--results", str(tmp_path)],
+            "ewc on split-digits, seed 3", "not enough memory", "--jobs", "--set")
+    assert [run.method for run in records.load_all(tmp_path)] == ["naive"] and not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_other_errors_of_pytorch_are_not_taken_for_a_lack_of_memory():
+    with pytest.raises(RuntimeError, match="shapes"), out_of_memory.refused("a cell"):
+        raise RuntimeError("shapes do not match")
+
+
+def test_a_lack_of_memory_in_a_worker_is_the_same_line(tmp_path, capsys):
+    overcommit = Path("/proc/sys/vm/overcommit_memory")
+    if not overcommit.exists() or overcommit.read_text().strip() == "1":
+        pytest.skip("this system promises memory that it does not have")
+    huge = ["--set", "tasks=1000", "--set", "train_examples=20", "--set", "memory_per_class=100000"]  # 256 GB
+    refused(capsys, ["run", "--method", "agem", "--method", "er-reservoir", "--stream", "permuted-digits", *huge,
+                     "--seed", "0", "--jobs", "2", "--results", str(tmp_path)], "on permuted-digits", "not enough memory")
+
+
+@pytest.mark.parametrize("arguments", [["verify", "--results=~/r"], ["table", "--results", "~/r"],
+                                       ["table", "--results", "~/r", "--output=~/t.md"],
+                                       ["table", "--results", "~/r", "--figure=~/f"], ["data", "--data=~/r"]])
+def test_a_tilde_is_the_home_directory(results, arguments, monkeypatch, capsys):
+    home = results.parent
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    results.rename(home / "r")
+    assert main(arguments) == 0
+    assert not Path("~").exists() and sorted(path.name for path in home.iterdir()) == sorted(
+        ["r", *(["t.md"] if "--output=~/t.md" in arguments else []),
+         *(["f.png", "f.svg"] if "--figure=~/f" in arguments else [])])
+
+
+@pytest.mark.parametrize("option", ["--data", "--results"])
+def test_a_home_that_is_nobodys_is_one_line(option, capsys):
+    refused(capsys, ["run", f"{option}=~no-such-person/x"], option, "no home directory '~no-such-person'")
+
+
+@pytest.mark.parametrize("command", ["table", "verify"])
+def test_what_steers_a_terminal_in_a_file_name_is_not_passed_on(command, tmp_path, capsys):
+    folder = tmp_path / "split-digits" / "e\x1b[31mwc\n"
+    folder.mkdir(parents=True)
+    (folder / "a\x1b]0;title\x07.json").write_text("{")
+    code = main([command, "--results", str(tmp_path)])
+    said = "".join(capsys.readouterr())
+    assert code == (2 if command == "table" else 1) and "e?[31mwc" in said and "a?]0;title?" in said
+    assert all(letter.isprintable() for letter in said.replace("\n", "")) and said.count("\n") <= 2

@@ -1,0 +1,27 @@
+"""Memory that runs out, as an error of what was asked for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from methods.errors import InputError
+
+
+@contextmanager
+def refused(what: str) -> Iterator[None]:
+    """Within, memory that runs out raises InputError: `what` was too large for it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_lack_of_memory(error):
+            raise
+        raise InputError(
+            f"{what}: there is not enough memory; take fewer --jobs or seeds, or smaller settings by --set. "
+            "Finished runs are recorded"
+        ) from None
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    # PyTorch's allocator on a CPU raises a plain RuntimeError
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 test bench soak published clean
+.PHONY: help setup demo table2 test bench soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -20,7 +20,7 @@ setup: .venv/installed  ## make .venv with the pinned packages; nothing else
 	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "installing the pinned packages into .venv, once (a few minutes)"
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
+	@.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c requirements.lock -e '.[test,docs]'
 	@touch $@
 
 demo: .venv/installed  ## six methods x three streams of handwritten digits x 5 seeds: table and figure, a minute
@@ -46,6 +46,9 @@ soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing 
 
 published: .venv/installed  ## what the published code itself gives on Split CIFAR-100; needs BENCHMARK_DATA=DIR, 20 minutes
 	@PYTHONPATH=. .venv/bin/python tests/published.py results/published.json docs/reproduction.md
+
+docs: .venv/installed  ## the documentation as a site, out/site/index.html
+	@PYTHONPATH=. .venv/bin/python -m mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml
 
 clean:  ## remove the demo's output and caches; records and .venv stay
 	@rm -rf out build *.egg-info .pytest_cache

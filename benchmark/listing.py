@@ -1,7 +1,9 @@
 """What there is to run, as text: methods, streams, settings with their sources, data."""
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from tabulate import tabulate
 
@@ -24,6 +26,12 @@ def catalogue() -> str:
     return f"{methods}\n\nSTREAMS\n\n{streams}"
 
 
+def catalogue_json() -> str:
+    """The same as an object: methods and streams, each by its id."""
+    methods = [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()]
+    return json.dumps({"methods": methods, "streams": [asdict(kind) for kind in STREAMS.values()]}, indent=1)
+
+
 def _stream(kind: StreamKind) -> str:
     network = {"mlp": "MLP", "resnet18": "reduced ResNet-18"}[kind.network]
     heads = "one head" if kind.heads == "one" else "one head a task"
@@ -36,6 +44,17 @@ def _stream(kind: StreamKind) -> str:
 def settings(methods: Sequence[str], streams: Sequence[str]) -> str:
     """The settings of each method on each stream, every value beside its source."""
     return "\n\n".join(_cell(method, stream) for stream in streams for method in methods)
+
+
+def settings_json(methods: Sequence[str], streams: Sequence[str]) -> str:
+    """The same as a list: method, stream and settings, each with its value and source."""
+    cells = []
+    for stream in streams:
+        for method in methods:
+            sources, values = plugins.sources_of(method, stream), plugins.settings_of(method, stream)
+            settings = {name: {"value": value, "source": sources[name]} for name, value in values}
+            cells.append({"method": plugins.id_of(method), "stream": stream, "settings": settings})
+    return json.dumps(cells, indent=1)
 
 
 def _cell(method: str, stream: str) -> str:

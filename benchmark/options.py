@@ -51,8 +51,12 @@ Changes = Annotated[list[str] | None, typer.Option(
     metavar="KEY=VALUE", help="Change a setting (see list --settings); may be repeated.")]
 Jobs = Annotated[int | None, typer.Option(
     min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Board = Annotated[Path | None, typer.Option(
+    metavar="DIR", parser=place, help="Also write accuracy and forgetting as scalars for TensorBoard, a folder a run.")]
 Format = Annotated[str | None, typer.Option(
-    metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.")]
+    metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.",
+    autocompletion=_starting_with(list(FORMATS)))]
 Output = Annotated[Path | None, typer.Option(
     metavar="FILE", parser=place, help="Write the table to a file in place of printing it.")]
 Document = Annotated[Path | None, typer.Option(

@@ -1,11 +1,16 @@
 """How far a run is: bars with the time left on a terminal, one plain line a finished run anywhere."""
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from benchmark.printable import printable
+from benchmark.record import Record, summary
 
 
 @dataclass(frozen=True)
@@ -19,10 +24,20 @@ class Advance:
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """A run that is being trained has been tested on every task once more."""
+
+    place: Path  # where it will be recorded
+    accuracy_matrix: list[list[float]]  # the rows so far
+
+
+@dataclass(frozen=True)
 class Saved:
     """A run is recorded."""
 
     line: str  # what to say about it
+    place: Path
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,24 @@ class Notice:
     """Something else that a person may want to know."""
 
     line: str
+
+
+Event = Advance | Evaluated | Notice | Saved
+Watch = Callable[[Event], None]
+
+
+def say(event: Event) -> None:
+    """Print what is to be said about an event, if anything, on standard output."""
+    if isinstance(event, Notice | Saved):
+        print(printable(event.line), flush=True)
+
+
+def say_json(event: Event) -> None:
+    """Print a recorded run as a line of JSON on standard output, and what else is to be said on standard error."""
+    if isinstance(event, Saved):
+        print(json.dumps({"place": str(event.place)} | summary(event.record)), flush=True)
+    elif isinstance(event, Notice):
+        print(printable(event.line), file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -43,10 +76,13 @@ class Display:
     """Shows events; a context manager, so that the terminal is left as it was found.
 
     titles, phases, costs: of each unit its name, its number of phases, its share of the work in any measure.
+    watch: is shown every event first, by default `say`.
     """
 
-    def __init__(self, titles: Sequence[str], phases: Sequence[int], costs: Sequence[float]) -> None:
-        self.titles, self.phases, self.costs = titles, phases, costs
+    def __init__(
+        self, titles: Sequence[str], phases: Sequence[int], costs: Sequence[float], watch: Watch | None = None
+    ) -> None:
+        self.titles, self.phases, self.costs, self.watch = titles, phases, costs, watch or say
         self.bars: dict[int, _Bars] = {}
         self.shares = [0.0] * len(titles)
         # Both, because a line printed into a pipe or file must not be caught by the bars.
@@ -64,10 +100,10 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def show(self, event: Advance | Notice | Saved) -> None:
+    def show(self, event: Event) -> None:
         """Take an event in."""
-        if isinstance(event, Notice | Saved):
-            print(event.line, flush=True)
+        self.watch(event)
+        if not isinstance(event, Advance):
             return
         self.shares[event.unit] = event.share
         done = sum(share * cost for share, cost in zip(self.shares, self.costs, strict=True))

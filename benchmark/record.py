@@ -114,6 +114,11 @@ def compose(
     )
 
 
+def summary(record: Record) -> dict[str, object]:
+    """What a run came to, without its matrix and where it comes from, ready for JSON."""
+    return record.model_dump(mode="json", exclude={"accuracy_matrix", "provenance"})
+
+
 def digest(record: Record) -> str:
     """sha256, in hex, of everything a record says, whatever its layout; its own digest left out."""
     said = record.model_dump(mode="json", exclude={"provenance": {"digest"}})

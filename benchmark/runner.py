@@ -19,7 +19,7 @@ from benchmark.catalogue import STREAMS
 from benchmark.claims import Claims
 from benchmark.interface import check_phases
 from benchmark.plugins import distinct, errors_told, settings_of
-from benchmark.progress import Advance, Notice, Saved
+from benchmark.progress import Advance, Evaluated, Event, Notice, Saved
 from benchmark.state import Keeper, State
 from benchmark.streams import Stream, build
 from benchmark.unit import Unit, named
@@ -27,7 +27,7 @@ from benchmark.version import code_version
 from methods.errors import InputError
 from methods.settings import Settings
 
-Tell = Callable[[Advance | Notice | Saved], None]
+Tell = Callable[[Event], None]
 
 RESNET_COST = 40
 """A ResNet's step on a CPU, in steps of the MLP; it only orders the work and scales the time left."""
@@ -187,8 +187,14 @@ class _Work:
             origin["started"] = begun.point.started
         path = begun.path if begun else self._state_path(group)
         keeper = Keeper(path, self._run(origin), threads, origin["started"])
-        with _threads(threads), errors_told(self.unit.load()):
-            outcomes = self._outcomes(group, begun, report, keeper)
+
+        def keep(cell: engine.Cell) -> None:
+            keeper(cell)
+            for stream, outcome in zip(group, cell.outcomes, strict=True):
+                self.tell(Evaluated(self._place(stream.seed), list(outcome.accuracy_matrix)))
+
+        with _threads(threads), errors_told(self.unit.load()), out_of_memory.refused(self.unit.title):
+            outcomes = self._outcomes(group, begun, report, keep)
         for stream, outcome in zip(group, outcomes, strict=True):
             if not self._recorded(stream):
                 self._save(stream, outcome, origin)
@@ -214,8 +220,7 @@ class _Work:
             self.unit.method, self.unit.stream, stream.seed, self.unit.settings, outcome.accuracy_matrix,
             outcome.seconds, outcome.diverged, origin,
         )
-        records.save(self.results, record)
-        self.tell(Saved(_line(record)))
+        self.tell(Saved(_line(record), records.save(self.results, record), record))
 
 
 @contextmanager

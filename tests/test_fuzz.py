@@ -90,7 +90,7 @@ OPTIONS = {
               "--output": st.sampled_from(["t.md", "t.csv", "t.html"]), "--figure": PLACES},
     "list": {"--method": METHOD, "--stream": STREAM}, "data": {"--data": DATA}, "verify": {"--results": RESULTS},
 }
-FLAGS = {"run": ["--force"], "table": [], "list": ["--settings"], "data": [], "verify": ["--json", "--strict"]}
+FLAGS = {"run": ["--force", "--json"], "table": [], "list": ["--settings", "--json"], "data": ["--json"], "verify": ["--json", "--strict"]}
 JUNK = st.one_of(
     st.sampled_from([["--help"], ["--version"], ["-h"], ["--"], ["-"], ["--no-force"], ["-x"], ["--force"], ["--set"]]),
     ANY.map(lambda value: [value]),

@@ -1,13 +1,16 @@
 """data: where the data sets are."""
 
+import json
+
 from benchmark.app import app
-from benchmark.options import Data
+from benchmark.options import Data, Json
 
 
 @app.command(epilog="Example:\n\npython -m benchmark data --data ~/datasets")
-def data(data: Data = None) -> None:
+def data(data: Data = None, as_json: Json = False) -> None:
     """Show where each data set is found, its digests, and where it comes from, with its licence."""
     from benchmark import listing
     from benchmark.data import describe
 
-    print(listing.data(describe(data)))
+    rows = describe(data)
+    print(json.dumps(rows, indent=1) if as_json else listing.data(rows))

@@ -7,7 +7,7 @@ import typer
 from benchmark import inputs
 from benchmark.app import app
 from benchmark.catalogue import PAPER_STREAMS, STREAMS
-from benchmark.options import Methods, Streams
+from benchmark.options import Json, Methods, Streams
 
 
 @app.command("list", epilog=(
@@ -20,10 +20,14 @@ def list_(
         "--settings", help="Show every setting with its source; default streams: the paper's.")] = False,
     method: Methods = None,
     stream: Streams = None,
+    as_json: Json = False,
 ) -> None:
     """Show the methods and streams with their sources, or the settings of methods on streams."""
     methods = inputs.methods(method)
     streams = inputs.names("--stream", stream, STREAMS, PAPER_STREAMS)
     from benchmark import listing
 
-    print(listing.settings(methods, streams) if settings or method or stream else listing.catalogue())
+    if settings or method or stream:
+        print(listing.settings_json(methods, streams) if as_json else listing.settings(methods, streams))
+    else:
+        print(listing.catalogue_json() if as_json else listing.catalogue())

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from benchmark.app import app
-from benchmark.options import Results
+from benchmark.options import Json, Results
 
 
 @app.command(epilog="Example:\n\npython -m benchmark verify --results results")
 def verify(
     results: Results = Path("results"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let notes fail too.")] = False,
 ) -> None:
     """Check every record: schema, digest, metrics, place, provenance. Exit code 1 if one is not sound."""

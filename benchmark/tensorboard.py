@@ -1,0 +1,75 @@
+"""Runs as scalars for TensorBoard, written while they are trained."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from benchmark import metrics
+from benchmark.progress import Evaluated, Event, Saved
+from methods.errors import InputError
+
+
+class Board:
+    """A log directory with a folder a run, named like its record: <stream>/<method>/seed-<k>-<digest of settings>.
+
+    Step t is the end of task t, from 1. Scalars, fractions: accuracy/task_<i> on each task (i from 1, those to come
+    too), average_accuracy over the tasks 1 to t, forgetting so far. What the folder held of the run is replaced.
+    A context manager, so that everything is written at the end.
+    """
+
+    def __init__(self, folder: Path, results: Path) -> None:
+        self.folder, self.results = folder, results
+        self._open: dict[Path, tuple[SummaryWriter, int]] = {}  # with the number of rows written
+
+    def __enter__(self) -> "Board":
+        with self._writable():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._writable() if kind is None else suppress(OSError):
+            for writer, _ in self._open.values():
+                writer.close()
+
+    def watch(self, event: Event) -> None:
+        """Take in what an event says of a run."""
+        if isinstance(event, Evaluated):
+            self._add(event.place, event.accuracy_matrix)
+        elif isinstance(event, Saved):
+            self.add(event.place, event.record.accuracy_matrix)
+
+    def add(self, place: Path, matrix: Sequence[Sequence[float]]) -> None:
+        """Write a finished run: the rows of its matrix that are not written yet; `place`: of its record."""
+        self._add(place, matrix)
+        with self._writable():
+            self._open.pop(place)[0].close()
+
+    def _add(self, place: Path, matrix: Sequence[Sequence[float]]) -> None:
+        with self._writable():
+            if place not in self._open:
+                folder = self.folder / place.relative_to(self.results).with_suffix("")
+                self._open[place] = SummaryWriter(str(folder), purge_step=1), 0
+            writer, written = self._open[place]
+            for task in range(written, len(matrix)):
+                _write(writer, task + 1, [row[: task + 1] for row in matrix[: task + 1]], matrix[task])
+            self._open[place] = writer, len(matrix)
+            writer.flush()
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                f"--tensorboard: cannot write to {self.folder} ({reason}); make room or name another directory"
+            ) from None
+
+
+def _write(writer: SummaryWriter, step: int, seen: Sequence[Sequence[float]], row: Sequence[float]) -> None:
+    for number, accuracy in enumerate(row, 1):
+        writer.add_scalar(f"accuracy/task_{number:02}", accuracy, step)
+    writer.add_scalar("average_accuracy", metrics.average_accuracy(seen), step)
+    writer.add_scalar("forgetting", metrics.average_forgetting(seen), step)

@@ -27,6 +27,8 @@ from benchmark.engine import Cell, Outcome
 FOLDER = ".state"
 SAVE_EVERY = 2.0
 """Seconds that lie between two saves at least: what was trained in less is as soon trained again."""
+LARGEST_SHARE = 0.03
+"""Of the time that saving may take: on a slow disk the saves lie further apart."""
 
 
 class Damaged(ValueError):
@@ -150,7 +152,7 @@ class Keeper:
 
     def __init__(self, path: Path, run: dict[str, JsonValue], threads: int, started: str) -> None:
         self.path, self.run, self.threads, self.started = path, run, threads, started
-        self._saved = time.monotonic()
+        self._due = time.monotonic() + SAVE_EVERY
 
     def __call__(self, cell: Cell) -> None:
         """Called when a phase is trained and evaluated.
@@ -159,14 +161,16 @@ class Keeper:
         others not come to it, they must not train again without it.
         """
         together = len(cell.streams) > 1 and cell.finished
-        if not together and time.monotonic() - self._saved < SAVE_EVERY:
+        began = time.monotonic()
+        if not together and began < self._due:
             return
         point = Point(
             run=self.run, seeds=[stream.seed for stream in cell.streams], threads=self.threads,
             started=self.started, phase=cell.phase, outcomes=cell.outcomes,
         )
         save(self.path, point, cell.state())
-        self._saved = time.monotonic()
+        ended = time.monotonic()
+        self._due = ended + max(SAVE_EVERY, (ended - began) / LARGEST_SHARE)
 
 
 def _beside(path: Path) -> list[Path]:

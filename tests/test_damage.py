@@ -309,3 +309,22 @@ def test_what_steers_a_terminal_in_a_file_name_is_not_passed_on(command, tmp_pat
     said = "".join(capsys.readouterr())
     assert code == (2 if command == "table" else 1) and "e?[31mwc" in said and "a?]0;title?" in said
     assert all(letter.isprintable() for letter in said.replace("\n", "")) and said.count("\n") <= 2
+
+
+def test_a_run_whose_reader_has_left_says_that_it_is_not_done(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "benchmark", "run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r")]
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(write)
+    one_line(done, "Broken pipe", "the same command goes on")
+
+
+def test_a_termination_before_training_is_one_line_and_130():
+    script = ("import os, signal, sys; from benchmark import runner\n"
+              "runner.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
+              "from benchmark.__main__ import main; sys.exit(main())")
+    command = [sys.executable, "-c", script, "run", "--stream", "split-digits"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.count("\n") == 1 and "the same command goes on" in done.stderr

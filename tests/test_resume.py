@@ -100,6 +100,7 @@ def saves(monkeypatch, seeds: list[int], every: float, phases: int) -> int:
     """How often a cell of `phases` phases that take no time is saved."""
     saved = []
     monkeypatch.setattr(state, "SAVE_EVERY", every)
+    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
     monkeypatch.setattr(state, "save", lambda *given: saved.append(given))
     cell = cell_of("naive", "rotated-digits", QUICK | {"tasks": phases}, seeds)
     keeper = state.Keeper(Path("unused"), {}, 1, "")
@@ -112,3 +113,23 @@ def test_tasks_that_take_no_time_are_not_saved_but_seeds_that_end_together_are(m
     assert saves(monkeypatch, [0], 60, 3) == 0
     assert saves(monkeypatch, [0, 1], 60, 3) == 1
     assert saves(monkeypatch, [0, 1], 0, 3) == 3
+
+
+def test_on_a_slow_disk_saving_takes_no_more_than_its_share(monkeypatch):
+    """A task takes 10 s and a save 4 s, by a clock of its own: 4 of any 100 s would be too many."""
+    clock, cell = [0.0], cell_of("naive", "rotated-digits", QUICK, [0])
+    monkeypatch.setattr(state.time, "monotonic", lambda: clock[0])
+    saved = []
+
+    def slow(*given):
+        clock[0] += 4
+        saved.append(clock[0])
+
+    monkeypatch.setattr(state, "save", slow)
+    keeper = state.Keeper(Path("unused"), {}, 1, "")
+    for _ in range(100):
+        clock[0] += 10
+        cell.phase = 1
+        keeper(cell)
+    assert len(saved) == 8 and saved[0] == 14
+    assert 4 * (len(saved) - 1) <= 0.03 * (saved[-1] - saved[0])

@@ -42,7 +42,7 @@ def write(results: Path, arguments: list[str], log: Path, save_every: float = 0.
     sys.stdout = sys.stderr = open(log, "a", buffering=1, encoding="utf-8")
     torch.set_num_threads(1)
     workers.cores = runner.cores = lambda: 1
-    state.SAVE_EVERY = save_every
+    state.SAVE_EVERY, state.LARGEST_SHARE = save_every, float("inf")
     if kill_at is not None:
         _die_at(kill_at)
     code = main(["run", *arguments, "--jobs", "1", "--results", str(results)])

@@ -18,13 +18,13 @@ def main(arguments: Sequence[str]) -> int:
         code = app(list(arguments) or ["--help"], prog_name=COMMAND, standalone_mode=False)
         sys.stdout.flush()
         return code or 0
-    except (TyperException, InputError) as error:
-        message = error.format_message() if isinstance(error, TyperException) else str(error)
-        say_wrong(printable(" ".join(message.split())).replace("Input should", "it should"))
-        return 2
     except Unwritable as error:
         silence(sys.stdout)
         if error.closed:
             return 0
         say_wrong(f"cannot write to standard output ({error}); make room, or send it elsewhere")
+        return 2
+    except (TyperException, InputError) as error:
+        message = error.format_message() if isinstance(error, TyperException) else str(error)
+        say_wrong(printable(" ".join(message.split())).replace("Input should", "it should"))
         return 2

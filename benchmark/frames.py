@@ -30,7 +30,8 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
     rows = [_row(record) for record in load_all(results)]
     settings = dict.fromkeys(name for row in rows for name in row if name.startswith("settings."))
     frame = pd.DataFrame(rows, columns=[*_FIRST, *settings, *_LAST])
-    return frame.astype(dict.fromkeys(Metrics.model_fields, float) | {"diverged.task": "Int64", "diverged.step": "Int64"})
+    kinds = dict.fromkeys(Metrics.model_fields, float)
+    return frame.astype(kinds | {"diverged.task": "Int64", "diverged.step": "Int64"})
 
 
 def _row(record: Record) -> dict[str, object]:

@@ -4,8 +4,10 @@ import io
 import os
 import sys
 
+from methods.errors import InputError
 
-class Unwritable(Exception):
+
+class Unwritable(InputError):
     """Standard output takes no more; `closed`: because its reader has left, as `| head` does when it has seen enough.
 
     No OSError, which rich and typer would answer each in a way of its own.

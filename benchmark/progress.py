@@ -35,9 +35,18 @@ class Evaluated:
 class Saved:
     """A run is recorded."""
 
-    line: str  # what to say about it
     place: Path
     record: Record
+
+    @property
+    def line(self) -> str:
+        """What to say about it."""
+        name = f"{self.record.method} on {self.record.stream}, seed {self.record.seed}"
+        diverged, metrics = self.record.diverged, self.record.metrics
+        if diverged is not None:
+            return f"{name}: diverged in task {diverged.task + 1}, at step {diverged.step}"
+        return (f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, "
+                f"forgetting {metrics.average_forgetting:.2f}, {self.record.seconds:.1f} s")
 
 
 @dataclass(frozen=True)

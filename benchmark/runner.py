@@ -220,7 +220,7 @@ class _Work:
             self.unit.method, self.unit.stream, stream.seed, self.unit.settings, outcome.accuracy_matrix,
             outcome.seconds, outcome.diverged, origin,
         )
-        self.tell(Saved(_line(record), records.save(self.results, record), record))
+        self.tell(Saved(records.save(self.results, record), record))
 
 
 @contextmanager
@@ -250,12 +250,3 @@ def _reporter(index: int, unit: Unit, group: int, groups: int, tell: Tell) -> en
         tell(Advance(index, min(whole, 0.999), phase, min(1.0, share * phases - phase)))
 
     return report
-
-
-def _line(record: records.Record) -> str:
-    name = f"{record.method} on {record.stream}, seed {record.seed}"
-    if record.diverged is not None:
-        return f"{name}: diverged in task {record.diverged.task + 1}, at step {record.diverged.step}"
-    metrics = record.metrics
-    return (f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, "
-            f"forgetting {metrics.average_forgetting:.2f}, {record.seconds:.1f} s")

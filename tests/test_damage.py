@@ -233,8 +233,10 @@ def test_output_to_a_full_disk_is_one_line(results, unbuffered):
     for command in (["list"], ["list", "--settings"], ["verify", "--results", str(results)],
                     ["table", "--results", str(results)] if unbuffered else ["--help"]):
         with open("/dev/full", "w") as full:
-            done = subprocess.run([sys.executable, "-m", "benchmark", *command], cwd=ROOT, stdout=full, text=True,
-                                  stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": unbuffered}, timeout=120)
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmark", *command], cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+                stdout=full, stderr=subprocess.PIPE, text=True, timeout=120,
+            )
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert done.stderr.startswith("error: cannot write to standard output (No space left on device)")
 
@@ -277,8 +279,9 @@ def test_a_lack_of_memory_in_a_worker_is_the_same_line(tmp_path, capsys):
     if not overcommit.exists() or overcommit.read_text().strip() == "1":
         pytest.skip("this system promises memory that it does not have")
     huge = ["--set", "tasks=1000", "--set", "train_examples=20", "--set", "memory_per_class=100000"]  # 256 GB
-    refused(capsys, ["run", "--method", "agem", "--method", "er-reservoir", "--stream", "permuted-digits", *huge,
-                     "--seed", "0", "--jobs", "2", "--results", str(tmp_path)], "on permuted-digits", "not enough memory")
+    cells = ["--method", "agem", "--method", "er-reservoir", "--stream", "permuted-digits"]
+    refused(capsys, ["run", *cells, *huge, "--seed", "0", "--jobs", "2", "--results", str(tmp_path)],
+            "on permuted-digits", "not enough memory")
 
 
 @pytest.mark.parametrize("arguments", [["verify", "--results=~/r"], ["table", "--results", "~/r"],

@@ -58,7 +58,8 @@ def test_no_records_are_no_rows_and_no_directory_is_an_error(tmp_path):
 
 
 def test_importing_the_package_loads_no_pandas():
-    script = "import sys, benchmark; assert 'pandas' not in sys.modules; benchmark.load_results; assert 'pandas' in sys.modules"
+    script = ("import sys, benchmark; assert 'pandas' not in sys.modules; "
+              "benchmark.load_results; assert 'pandas' in sys.modules")
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
     with pytest.raises(AttributeError, match="no attribute 'load_result'"):
         benchmark.load_result

@@ -47,7 +47,8 @@ def test_every_run_has_its_scalars_task_by_task(watched):
     for run in found:
         place = records.path_of(results, run.method, run.stream, run.seed, run.settings)
         told, matrix = scalars(board / place.relative_to(results).with_suffix("")), run.accuracy_matrix
-        assert sorted(told) == ["accuracy/task_01", "accuracy/task_02", "accuracy/task_03", "average_accuracy", "forgetting"]
+        tasks = ["accuracy/task_01", "accuracy/task_02", "accuracy/task_03"]
+        assert sorted(told) == [*tasks, "average_accuracy", "forgetting"]
         for task in range(3):
             assert told[f"accuracy/task_{task + 1:02}"] == [(t + 1, pytest.approx(matrix[t][task])) for t in range(3)]
         assert told["average_accuracy"][1] == (2, pytest.approx(sum(matrix[1][:2]) / 2))

@@ -85,7 +85,8 @@ def test_the_citation_is_of_this_version_and_of_the_paper():
     assert {"message", "title", "authors"} <= set(citation) and citation["license"] == "MIT"
     paper, = citation["references"]
     assert paper["type"] == "conference-paper" and paper["year"] == 2020
-    assert [author["family-names"] for author in paper["authors"]] == ["Mirzadeh", "Farajtabar", "Pascanu", "Ghasemzadeh"]
+    names = [author["family-names"] for author in paper["authors"]]
+    assert names == ["Mirzadeh", "Farajtabar", "Pascanu", "Ghasemzadeh"]
 
 
 def test_the_changelog_has_this_version():

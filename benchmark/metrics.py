@@ -27,16 +27,19 @@ def average_accuracy(a: ArrayLike) -> float:
     return float(_square(a)[-1].mean())
 
 
-def average_forgetting(a: ArrayLike) -> float:
-    """Mean over tasks i < T of the maximum over t < T of a[t, i], less a[T, i]; a fraction.
+def task_forgetting(a: ArrayLike) -> np.ndarray:
+    """For every task i < T the maximum over t < T of a[t, i], less a[T, i]; [T - 1], fractions.
 
     The maximum leaves the final row out, so a task that ends better than it ever was counts below zero.
-    0 for a single task, which has nothing to forget.
     """
     matrix = _square(a)
-    if len(matrix) == 1:
-        return 0.0
-    return float((matrix[:-1, :-1].max(axis=0) - matrix[-1, :-1]).mean())
+    return (matrix[:-1, :-1].max(axis=0) - matrix[-1, :-1]) if len(matrix) > 1 else np.empty(0)
+
+
+def average_forgetting(a: ArrayLike) -> float:
+    """Mean of `task_forgetting` over the tasks; 0 for a single task, which has nothing to forget."""
+    forgetting = task_forgetting(a)
+    return float(forgetting.mean()) if forgetting.size else 0.0
 
 
 def learning_accuracy(a: ArrayLike) -> float:

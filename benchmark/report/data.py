@@ -1,0 +1,115 @@
+"""What the report says, as plain data from records; nothing here knows of pages."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.catalogue import STREAMS
+from benchmark.metrics import average_accuracies, task_forgetting
+from benchmark.paper import PUBLISHED, Figure
+from benchmark.records import Record
+from benchmark.render import row_label, stream_label
+from benchmark.report.settings import Grid, grid
+from benchmark.table import frame, variants
+from methods.catalogue import METHOD_ROWS
+
+Points = list[tuple[float, float | None]]
+"""Mean over the seeds, and their sample standard deviation or None for a single seed, one a task."""
+
+_MEMORYLESS = {True: "yes", False: "no", None: "n/a"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of the table: the runs of a method on a stream under the same settings."""
+
+    method: str
+    label: str
+    memoryless: str  # yes, no, n/a, or – for a method from elsewhere
+    variant: bool  # whether settings were changed
+    row: Mapping[str, object]  # as benchmark.table.frame has it, None for what is not there
+    published: Figure | None
+    seeds: list[int]  # of the complete runs, which everything below is averaged over
+    average_accuracy: Points  # A_t, percent
+    matrix: list[list[float]]  # mean of a[t, i], percent
+    forgetting: Points  # by task, fractions
+    seconds: tuple[float, float, float] | None  # of a run: mean, least, most
+    unlike: bool  # complete runs of different numbers of tasks: nothing by task is averaged
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What it is, whatever the stream: its method and its label."""
+        return self.method, self.label
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A task stream and its part of the table."""
+
+    id: str
+    title: str
+    source: str  # how it is drawn; empty for a stream from elsewhere
+    cells: list[Cell]
+    settings: Grid
+    machines: int  # kinds of machine among its complete runs; their times do not compare across several
+
+
+def streams(records: Sequence[Record]) -> list[Stream]:
+    """Everything by stream and row, in the table's order."""
+    runs: dict[str, list[Record]] = {}
+    for record, variant in zip(records, variants(records), strict=True):
+        runs.setdefault(_key(record.stream, record.method, variant), []).append(record)
+    parts: dict[str, list[tuple[Cell, list[Record]]]] = {}
+    for row in _rows(frame(records)):
+        mine = runs[_key(row["stream"], row["method"], row["variant"])]
+        parts.setdefault(row["stream"], []).append((_cell(row, mine), mine))
+    return [_stream(name, part) for name, part in parts.items()]
+
+
+def _key(stream: str, method: str, variant: Mapping[str, object]) -> str:
+    return json.dumps([stream, method, variant])
+
+
+def _rows(cells: pd.DataFrame) -> Iterator[dict[str, object]]:
+    whole = cells.astype(object)
+    yield from whole.where(whole.notna(), None).to_dict("records")
+
+
+def _stream(name: str, part: list[tuple[Cell, list[Record]]]) -> Stream:
+    complete = [run for _, runs in part for run in runs if run.status == "complete"]
+    machines = {(run.provenance.processor, run.provenance.device, run.provenance.threads) for run in complete}
+    return Stream(
+        id=name, title=stream_label(name), source=STREAMS[name].source if name in STREAMS else "",
+        cells=[cell for cell, _ in part],
+        settings=grid(name, [(cell.method, runs[0].settings) for cell, runs in part]), machines=len(machines),
+    )
+
+
+def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
+    method, stream, variant = row["method"], row["stream"], row["variant"]
+    complete = [run for run in runs if run.status == "complete"]
+    seconds = [run.seconds for run in complete]
+    unlike = len({len(run.accuracy_matrix) for run in complete}) > 1
+    matrices = np.array([run.accuracy_matrix for run in complete if not unlike])
+    return Cell(
+        method=method, label=row_label(method, variant), variant=bool(variant), row=row,
+        memoryless=_MEMORYLESS[METHOD_ROWS[method].memoryless] if method in METHOD_ROWS else "–",
+        published=None if variant else PUBLISHED.get((method, stream)),
+        seeds=sorted(run.seed for run in complete),
+        average_accuracy=_points([100 * average_accuracies(a) for a in matrices]),
+        matrix=(100 * matrices.mean(axis=0)).tolist() if len(matrices) else [],
+        forgetting=_points([task_forgetting(a) for a in matrices]),
+        seconds=(float(np.mean(seconds)), min(seconds), max(seconds)) if seconds else None, unlike=unlike,
+    )
+
+
+def _points(runs: Sequence[np.ndarray]) -> Points:
+    """Mean and deviation of [S, n] along the seeds."""
+    if not len(runs):
+        return []
+    means = np.mean(runs, axis=0).tolist()
+    spreads = np.std(runs, axis=0, ddof=1).tolist() if len(runs) > 1 else [None] * len(means)
+    return list(zip(means, spreads, strict=True))

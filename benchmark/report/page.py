@@ -1,0 +1,84 @@
+"""The report as one HTML file that needs nothing but a browser."""
+
+import base64
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmark import __version__, atomic, table
+from benchmark.paper import SOURCE
+from benchmark.records import Record
+from benchmark.report import drawing
+from benchmark.report.data import Cell, Stream, streams
+from benchmark.report.origins import origins
+from benchmark.report.settings import marks
+
+DOWNLOADS = {"CSV": ("csv", "table.csv"), "LaTeX": ("latex", "table.tex"), "Markdown": ("markdown", "table.md")}
+
+
+def write(records: Sequence[Record], path: Path) -> None:
+    """Write the page to `path`, in whole or not at all. Raises InputError where that cannot be done."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    atomic.write(path, page(records).encode(), draft)
+
+
+def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
+    """The page of these records. Whatever they say is escaped; the page may load and run nothing but its own."""
+    environment = Environment(
+        loader=PackageLoader("benchmark.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters |= {"seconds": seconds, "shade": shade}
+    parts = streams(records)
+    looks = drawing.styles(parts)
+    style, script = _asset("report.css") + _sizes(parts), _asset("report.js")
+    downloads = {
+        name: (file, f"data:text/plain;charset=utf-8,{quote(table.render(records, form, expected_seeds) + chr(10))}")
+        for name, (form, file) in DOWNLOADS.items()
+    }
+    return environment.get_template("report.html.j2").render(
+        records=records, streams=parts, styles=looks, panels=drawing.panels(parts, looks), drawing=drawing,
+        origins=origins(records), marks=marks([part.settings for part in parts]), downloads=downloads, expected_seeds=expected_seeds, paper=SOURCE,
+        version=__version__, final=final, policy=_policy(style, script), style=Markup(style), script=Markup(script),
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("benchmark.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _sizes(parts: Sequence[Stream]) -> str:
+    """The number of columns of each size of accuracy matrix, which the style sheet makes them square by."""
+    sizes = sorted({len(cell.matrix) for part in parts for cell in part.cells})
+    return "".join(f".n{size} {{ --n: {size} }}\n" for size in sizes)
+
+
+def _policy(*contents: str) -> str:
+    """What the page may do: use its own style sheet and its own script, by digest, and nothing else."""
+    style, script = (base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in contents)
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def final(part: Stream) -> list[Cell]:
+    """The cells that have an average accuracy, the best first."""
+    return sorted((cell for cell in part.cells if cell.average_accuracy), key=lambda cell: -cell.average_accuracy[-1][0])
+
+
+def seconds(value: float) -> str:
+    """1,234.5"""
+    return f"{value:,.1f}"
+
+
+def shade(percent: float) -> int:
+    """Which of the style sheet's 21 shades an accuracy has."""
+    return round(percent / 5)

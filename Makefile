@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 test bench soak published docs clean
+.PHONY: help setup demo table2 report test bench soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -31,6 +31,9 @@ table2: .venv/installed  ## the paper's table at full scale: runs what results/ 
 	@$(RUN) run --results results
 	@for format in md csv json; do $(RUN) table --results results --output results/table2.$$format; done
 	@$(RUN) table --results results --insert README.md --figure results/accuracy --heatmaps results/heatmap
+
+report: .venv/installed  ## everything the records say on one page, out/report.html
+	@$(RUN) report --results results --output out/report.html
 
 test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
 	@.venv/bin/python -m pytest

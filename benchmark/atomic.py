@@ -23,4 +23,4 @@ def write(path: Path, content: bytes, draft: Path) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"cannot write {path} ({reason}); make room or name other --results") from None
+        raise InputError(f"cannot write {path} ({reason}); make room or name another place") from None

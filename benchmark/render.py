@@ -124,7 +124,8 @@ def pairs_note(stream: Stream) -> str:
     return f"Pairs of methods, over {seeds} common seeds: {found}.{rest}"
 
 
-def _caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+    """What the columns mean, of those that are there."""
     tested = any(pair.p is not None for stream in streams for pair in stream.pairs)
     sentences = [
         (True, "Accuracy: mean test accuracy over all tasks after the last one, in percent. "
@@ -157,7 +158,7 @@ def markdown(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> s
     for title, headers, rows, notes in _blocks(cells, streams, expected):
         table = _tabular(headers, [[*map(safe, row)] for row in rows], "pipe")
         parts += [f"**{safe(title)}**", table, *filter(None, [safe(notes)])]
-    return "\n\n".join([*parts, _caption(cells, streams, expected)])
+    return "\n\n".join([*parts, caption(cells, streams, expected)])
 
 
 def latex(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
@@ -165,9 +166,9 @@ def latex(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
     def safe(text: str) -> str:
         return "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in text)
 
-    caption = _caption(cells, streams, expected)
+    below = caption(cells, streams, expected)
     parts = [
-        f"\\begin{{table}}\n\\centering\n\\caption{{{safe(' '.join(filter(None, [f'{title}.', caption, notes])))}}}\n"
+        f"\\begin{{table}}\n\\centering\n\\caption{{{safe(' '.join(filter(None, [f'{title}.', below, notes])))}}}\n"
         f"{_tabular(headers, rows, 'latex_booktabs')}\n\\end{{table}}"
         for title, headers, rows, notes in _blocks(cells, streams, expected)
     ]
@@ -181,7 +182,7 @@ def html_page(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> 
         parts += [f"<h2>{html.escape(title)}</h2>", _tabular(headers, rows, "html")]
         parts += [f"<p>{html.escape(notes)}</p>"] if notes else []
     head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Results</title>'
-    return "\n".join([head, *parts, f"<p>{html.escape(_caption(cells, streams, expected))}</p>", "</html>"])
+    return "\n".join([head, *parts, f"<p>{html.escape(caption(cells, streams, expected))}</p>", "</html>"])
 
 
 def csv(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:

@@ -13,7 +13,9 @@ from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import Record
 from benchmark.render import row_label, stream_label
 from benchmark.report.settings import Grid, grid
+from benchmark.statistics import Stream as Statistics
 from benchmark.table import frame, variants
+from benchmark.table import streams as statistics
 from methods.catalogue import METHOD_ROWS
 
 Points = list[tuple[float, float | None]]
@@ -53,6 +55,7 @@ class Stream:
     title: str
     source: str  # how it is drawn; empty for a stream from elsewhere
     cells: list[Cell]
+    statistics: Statistics
     settings: Grid
     machines: int  # kinds of machine among its complete runs; their times do not compare across several
 
@@ -66,7 +69,7 @@ def streams(records: Sequence[Record]) -> list[Stream]:
     for row in _rows(frame(records)):
         mine = runs[_key(row["stream"], row["method"], row["variant"])]
         parts.setdefault(row["stream"], []).append((_cell(row, mine), mine))
-    return [_stream(name, part) for name, part in parts.items()]
+    return [_stream(said, parts[said.stream]) for said in statistics(records)]
 
 
 def _key(stream: str, method: str, variant: Mapping[str, object]) -> str:
@@ -78,12 +81,13 @@ def _rows(cells: pd.DataFrame) -> Iterator[dict[str, object]]:
     yield from whole.where(whole.notna(), None).to_dict("records")
 
 
-def _stream(name: str, part: list[tuple[Cell, list[Record]]]) -> Stream:
+def _stream(said: Statistics, part: list[tuple[Cell, list[Record]]]) -> Stream:
+    name = said.stream
     complete = [run for _, runs in part for run in runs if run.status == "complete"]
     machines = {(run.provenance.processor, run.provenance.device, run.provenance.threads) for run in complete}
     return Stream(
         id=name, title=stream_label(name), source=STREAMS[name].source if name in STREAMS else "",
-        cells=[cell for cell, _ in part],
+        cells=[cell for cell, _ in part], statistics=said,
         settings=grid(name, [(cell.method, runs[0].settings) for cell, runs in part]), machines=len(machines),
     )
 

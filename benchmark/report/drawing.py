@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from benchmark.report.data import Points, Stream
 from methods.catalogue import METHOD_ROWS
@@ -138,7 +139,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def task_ticks(tasks: int) -> list[int]:
     """The first task and round ones after it, ten at most."""
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 10**9) if tasks <= 8 * step)
+    step = next(digit * 10**zeros for zeros in count() for digit in (1, 2, 5) if tasks <= 8 * digit * 10**zeros)
     return [1, *range(step, tasks + 1, step)] if step > 1 else list(range(1, tasks + 1))
 
 

@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark import __version__, atomic, table
-from benchmark.paper import SOURCE
 from benchmark.records import Record
+from benchmark.render import caption, order_note, pairs_note, row_label
 from benchmark.report import drawing
 from benchmark.report.data import Cell, Stream, streams
 from benchmark.report.origins import origins
@@ -35,7 +35,7 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
         loader=PackageLoader("benchmark.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )
-    environment.filters |= {"seconds": seconds, "shade": shade}
+    environment.filters |= {"seconds": seconds, "shade": shade, "counted": counted}
     parts = streams(records)
     looks = drawing.styles(parts)
     style, script = _asset("report.css") + _sizes(parts), _asset("report.js")
@@ -45,8 +45,9 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
     }
     return environment.get_template("report.html.j2").render(
         records=records, streams=parts, styles=looks, panels=drawing.panels(parts, looks), drawing=drawing,
-        origins=origins(records), marks=marks([part.settings for part in parts]), downloads=downloads, expected_seeds=expected_seeds, paper=SOURCE,
-        version=__version__, final=final, policy=_policy(style, script), style=Markup(style), script=Markup(script),
+        origins=origins(records), marks=marks([part.settings for part in parts]), downloads=downloads, expected_seeds=expected_seeds,
+        caption=caption(table.frame(records), table.streams(records), expected_seeds), notes=(order_note, pairs_note),
+        row_label=row_label, version=__version__, best_first=best_first, policy=_policy(style, script), style=Markup(style), script=Markup(script),
     )
 
 
@@ -69,7 +70,7 @@ def _policy(*contents: str) -> str:
     )
 
 
-def final(part: Stream) -> list[Cell]:
+def best_first(part: Stream) -> list[Cell]:
     """The cells that have an average accuracy, the best first."""
     return sorted((cell for cell in part.cells if cell.average_accuracy), key=lambda cell: -cell.average_accuracy[-1][0])
 
@@ -77,6 +78,11 @@ def final(part: Stream) -> list[Cell]:
 def seconds(value: float) -> str:
     """1,234.5"""
     return f"{value:,.1f}"
+
+
+def counted(number: int, thing: str) -> str:
+    """1 run, 2 runs"""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def shade(percent: float) -> int:

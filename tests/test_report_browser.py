@@ -2,15 +2,13 @@
 
 import base64
 import json
-import shutil
 import time
 
+import chromium
 import pytest
+from chromium import all_of, centred, contrast, show, tip, visible
 from literal import PROVENANCE, protocol_run, record
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ActionChains, Keys
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from benchmark import table
@@ -24,7 +22,8 @@ RUNS = [
     record("ewc", "split-digits", 0, MATRIX, tasks=3),
     record("ewc", "split-digits", 1, [[0.8, 0.1, 0.2], *MATRIX[1:]], tasks=3),
     record("naive", "split-digits", 0, [[0.5, 0.5, 0.5]] * 3, tasks=3),
-    *(protocol_run(method, "permuted-mnist", seed, 0.9, 0.4 + seed / 50) for method in ("ewc", "naive") for seed in (0, 1)),
+    *(protocol_run(method, "permuted-mnist", seed, 0.9, 0.4 + seed / 50)
+      for method in ("ewc", "naive") for seed in (0, 1)),
     compose("theirs", "their_stream", 0, {"note": BAD}, MATRIX, 2.0, None, PROVENANCE | {"commit": BAD}),
 ]
 
@@ -32,24 +31,10 @@ RUNS = [
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """Chromium, logging what it complains of and what it asks the network for."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("needs Chromium and its driver (on Debian the packages chromium and chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     folder = tmp_path_factory.mktemp("downloads")
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-    try:
-        started = webdriver.Chrome(options=options, service=Service(driver))
-    except WebDriverException as error:
-        pytest.skip(f"Chromium does not start here: {error.msg.splitlines()[0]}")
-    started.downloads = folder
-    yield started
-    started.quit()
+    with chromium.start(folder) as started:
+        started.downloads = folder
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -65,37 +50,6 @@ def page(browser, place):
     show(browser, place)
     yield browser
     assert browser.get_log("browser") == []
-
-
-def show(browser, place, width=1280, scheme="light"):
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {
-        "features": [{"name": "prefers-color-scheme", "value": scheme}]})
-    browser.get(place.as_uri())
-
-
-def all_of(page, selector):
-    return page.find_elements(By.CSS_SELECTOR, selector)
-
-
-def centred(page, element):
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    return element
-
-
-def tip(page):
-    """The text beside the pointer, each line's words apart by single spaces."""
-    return [" ".join(row.text.split()) for row in all_of(page, "#tip > *")]
-
-
-def visible(page):
-    """The labels of the curves that are drawn, in each panel."""
-    return page.execute_script("""
-        const label = (key) => document.querySelector(`.legend [data-key="${key}"]`).parentElement.textContent.trim();
-        return [...document.querySelectorAll(".curves")].map((svg) => [...svg.querySelectorAll("g[data-key]")]
-            .filter((group) => getComputedStyle(group).display !== "none").map((group) => label(group.dataset.key)));
-    """)
 
 
 def test_it_asks_for_nothing_but_itself(page, place):
@@ -143,10 +97,11 @@ def test_arrow_keys_read_the_curves(page):
 def test_touching_a_curve_reads_it(browser, place):
     show(browser, place, width=375)
     curves = centred(browser, all_of(browser, ".curves")[1])
-    box = browser.execute_script("const b = arguments[0].getBoundingClientRect(); return [b.x, b.y, b.width, b.height]", curves)
+    box = curves.rect
+    top = browser.execute_script("return scrollY")
     browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
     try:
-        at = {"x": box[0] + box[2] / 2, "y": box[1] + box[3] / 2}
+        at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2 - top}
         browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [at]})
         assert tip(browser)[0] == "after 2 tasks, %"
         browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
@@ -155,7 +110,7 @@ def test_touching_a_curve_reads_it(browser, place):
 
 
 def test_methods_are_switched_off_and_on(page):
-    everything = [["EWC", "Naive SGD"], ["EWC [tasks=3]", "Naive SGD [tasks=3]"], ["theirs"]]
+    everything = [["EWC", "Naive SGD"], ["EWC [tasks=3]", "Naive SGD [tasks=3]"], ["theirs (external)"]]
     assert [sorted(part) for part in visible(page)] == everything
     switch = next(label for label in all_of(page, ".legend label") if label.text == "EWC [tasks=3]")
     centred(page, switch).click()
@@ -170,7 +125,8 @@ def test_methods_are_switched_off_and_on(page):
 
 
 def test_a_square_says_its_accuracy_and_a_bar_its_forgetting(page):
-    heat = centred(page, next(table for table in all_of(page, ".heat") if "EWC [tasks=3]" in table.get_attribute("textContent")))
+    heats = all_of(page, ".heat")
+    heat = centred(page, next(heat for heat in heats if "EWC [tasks=3]" in heat.get_attribute("textContent")))
     first = heat.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td")[0]
     ActionChains(page).move_to_element(first).perform()
     assert tip(page) == ["after task 1: 85.0 % on task 1"]
@@ -184,8 +140,9 @@ def test_squares_are_square_and_bars_stand_under_their_columns(page):
     off = page.execute_script("""
         return [...document.querySelectorAll(".cell")].flatMap((cell) => {
             const rects = [...cell.querySelectorAll("rect")];
-            return [...cell.querySelectorAll(".heat tbody tr:last-child td")].slice(0, rects.length).flatMap((td, n) => {
-                const [square, bar] = [td, rects[n]].map((part) => part.getBoundingClientRect());
+            const last = [...cell.querySelectorAll(".heat tbody tr:last-child td")];
+            return rects.flatMap((rect, n) => {
+                const [square, bar] = [last[n], rect].map((part) => part.getBoundingClientRect());
                 return [Math.abs(square.width - square.height),
                         Math.abs(square.left + square.width / 2 - bar.left - bar.width / 2)];
             });
@@ -230,23 +187,6 @@ def test_the_page_is_never_wider_than_the_window(browser, place, width):
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
-def contrast(page, selector):
-    """Of the text of an element and the page, as WCAG 2 has it."""
-    colours = page.execute_script("""
-        const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-        return [getComputedStyle(document.querySelector(arguments[0])).color,
-                getComputedStyle(document.documentElement).backgroundColor].map((colour) => {
-            canvas.fillStyle = colour;
-            canvas.fillRect(0, 0, 1, 1);
-            return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-        });
-    """, selector)
-    linear = [[c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
-              for colour in colours]
-    low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
-    return (high + 0.05) / (low + 0.05)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_legible_in_light_and_dark(browser, place, scheme):
     show(browser, place, scheme=scheme)
@@ -261,7 +201,8 @@ def test_it_prints_on_white_paper_what_is_open(browser, place):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {
         "media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]})
     style = "return getComputedStyle(document.querySelector(arguments[0])).display"
-    assert browser.execute_script("return getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    paper = browser.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
     assert [browser.execute_script(style, part) for part in ("nav", ".downloads", "details")] == ["none"] * 3
     assert browser.execute_script(style, ".curves") != "none"
     browser.execute_script("document.querySelector('.runs').open = true")
@@ -286,7 +227,8 @@ def test_everything_that_is_drawn_has_a_name(page):
         return [...document.querySelectorAll("svg:not([aria-hidden]), [role=region], [role=img], nav, dialog")]
             .filter((part) => !part.getAttribute("aria-label")).length
             + [...document.querySelectorAll("table")].filter((part) => !part.caption?.textContent.trim()).length
-            + [...document.querySelectorAll("button, summary, a, label")].filter((part) => !part.textContent.trim()).length;
+            + [...document.querySelectorAll("button, summary, a, label")]
+                .filter((part) => !part.textContent.trim()).length;
     """)
     assert nameless == 0
     names = [curves.get_attribute("aria-label") for curves in all_of(page, ".curves")]

@@ -39,16 +39,22 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
     parts = streams(records)
     looks = drawing.styles(parts)
     style, script = _asset("report.css") + _sizes(parts), _asset("report.js")
-    downloads = {
-        name: (file, f"data:text/plain;charset=utf-8,{quote(table.render(records, form, expected_seeds) + chr(10))}")
-        for name, (form, file) in DOWNLOADS.items()
-    }
     return environment.get_template("report.html.j2").render(
         records=records, streams=parts, styles=looks, panels=drawing.panels(parts, looks), drawing=drawing,
-        origins=origins(records), marks=marks([part.settings for part in parts]), downloads=downloads, expected_seeds=expected_seeds,
-        caption=caption(table.frame(records), table.streams(records), expected_seeds), notes=(order_note, pairs_note),
-        row_label=row_label, version=__version__, best_first=best_first, policy=_policy(style, script), style=Markup(style), script=Markup(script),
+        marks=marks([part.settings for part in parts]), origins=origins(records),
+        downloads=_downloads(records, expected_seeds), expected_seeds=expected_seeds,
+        caption=caption(table.frame(records), table.streams(records), expected_seeds),
+        notes=(order_note, pairs_note), row_label=row_label, best_first=best_first, version=__version__,
+        policy=_policy(style, script), style=Markup(style), script=Markup(script),
     )
+
+
+def _downloads(records: Sequence[Record], expected_seeds: int) -> dict[str, tuple[str, str]]:
+    """The table in each of DOWNLOADS: its file's name, and its text as an address."""
+    def address(form: str) -> str:
+        return "data:text/plain;charset=utf-8," + quote(table.render(records, form, expected_seeds) + "\n")
+
+    return {name: (file, address(form)) for name, (form, file) in DOWNLOADS.items()}
 
 
 def _asset(name: str) -> str:
@@ -72,7 +78,8 @@ def _policy(*contents: str) -> str:
 
 def best_first(part: Stream) -> list[Cell]:
     """The cells that have an average accuracy, the best first."""
-    return sorted((cell for cell in part.cells if cell.average_accuracy), key=lambda cell: -cell.average_accuracy[-1][0])
+    drawn = [cell for cell in part.cells if cell.average_accuracy]
+    return sorted(drawn, key=lambda cell: -cell.average_accuracy[-1][0])
 
 
 def seconds(value: float) -> str:

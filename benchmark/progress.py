@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from benchmark.record import Record
+
 
 @dataclass(frozen=True)
 class Advance:
@@ -23,6 +25,7 @@ class Saved:
     """A run is recorded."""
 
     line: str  # what to say about it
+    record: Record
 
 
 @dataclass(frozen=True)

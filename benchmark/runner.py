@@ -214,7 +214,7 @@ class _Work:
             outcome.seconds, outcome.diverged, origin,
         )
         records.save(self.results, record)
-        self.tell(Saved(_line(record)))
+        self.tell(Saved(_line(record), record))
 
 
 @contextmanager

@@ -7,16 +7,12 @@ units go on elsewhere from the last state it sent.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import resource
-import shutil
-import signal
-import tempfile
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,15 +20,14 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-import benchmark
-import methods
-from benchmark import plugins, provenance, records, state
+from benchmark import provenance, records, state
 from benchmark.catalogue import STREAMS
 from benchmark.claims import Claims
 from benchmark.data import load
 from benchmark.executors import node
 from benchmark.executors.aside import Aside
 from benchmark.executors.executor import Show, Where
+from benchmark.executors.ray_cluster import connected, first_line, sent
 from benchmark.progress import Advance, Notice, Saved
 from benchmark.runner import cores
 from benchmark.unit import Unit
@@ -43,8 +38,6 @@ LOSSES = 5
 """So often a unit may be lost with its node or process: then it is perhaps the unit that ends them."""
 AHEAD = 16
 """Units that wait in the cluster's queue: enough that no node is idle, and an autoscaler sees that work is left."""
-STORE = 128 * 2**20
-"""Bytes of object store of a Ray of our own: only states pass through it, one at a time."""
 LOST = (
     exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.ObjectLostError,
     exceptions.LocalRayletDiedError,
@@ -68,12 +61,12 @@ class Ray:
         """See Executor."""
         if where.data is not None:  # a node has another current directory
             where = replace(where, data=Path(os.path.abspath(os.path.expanduser(where.data))))
-        with _cluster(self.address, self.jobs or cores(), where, units):
+        with connected(self.address, (self.jobs or cores()) * needs(where)["CPU"], units):
             try:
                 _Driver(units, where, show, self.jobs).run()
-            except (exceptions.RaySystemError, exceptions.RayActorError, *LOST) as error:
+            except exceptions.RayError as error:
                 raise InputError(
-                    f"the Ray cluster ended ({_first_line(error)}); finished runs are recorded: "
+                    f"the Ray cluster failed ({first_line(error)}); finished runs are recorded: "
                     "give the same command again"
                 ) from None
 
@@ -81,51 +74,6 @@ class Ray:
 def needs(where: Where) -> dict[str, int]:
     """What a task takes of a node, by Ray's names."""
     return {"CPU": 1, "GPU": 1} if where.device == "cuda" else {"CPU": where.threads}
-
-
-@contextmanager
-def _cluster(address: str | None, jobs: int, where: Where, units: Sequence[Unit]) -> Iterator[None]:
-    handler = signal.getsignal(signal.SIGTERM)
-    own = {} if address else {
-        "num_cpus": jobs * needs(where)["CPU"], "include_dashboard": False, "object_store_memory": STORE,
-    }
-    with tempfile.TemporaryDirectory(prefix="clbench-") as folder:
-        _copy_code(Path(folder), units)
-        try:
-            ray.init(address or "local", runtime_env={"working_dir": folder}, log_to_driver=False,
-                     logging_level="ERROR", **own)
-            signal.signal(signal.SIGTERM, handler)  # Ray has put one of its own there
-            yield
-        except (ConnectionError, ValueError, RuntimeError, exceptions.RuntimeEnvSetupError) as error:
-            told = f"--address: {address}" if address else "a local Ray"
-            raise InputError(f"{told} cannot be used: {_first_line(error)}") from None
-        except SystemExit:  # what Ray's handler does
-            raise KeyboardInterrupt from None
-        finally:
-            ray.shutdown()
-
-
-def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite and of methods in files, to be sent to every node: its tasks' current directory.
-
-    So all run the driver's code, whatever is installed there.
-    """
-    for package in (benchmark, methods):
-        source = Path(package.__file__).parent
-        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for spec in {unit.spec for unit in units if plugins.is_file(unit.spec)}:
-        (folder / _sent(spec)).parent.mkdir(parents=True)
-        shutil.copy(spec, folder / _sent(spec))
-
-
-def _sent(spec: str) -> Path:
-    """Where a method's file is on the nodes, from a task's current directory."""
-    return Path("plugins", hashlib.sha256(spec.encode()).hexdigest()[:8], Path(spec).name)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[0][:300]
 
 
 @dataclass(frozen=True)
@@ -142,6 +90,7 @@ class _Driver:
 
     def __init__(self, units: Sequence[Unit], where: Where, show: Show, jobs: int | None) -> None:
         self.units, self.where, self.show, self.jobs = units, where, show, jobs
+        self.aside = Aside(units, show)
         self.saved: set[tuple[int, int]] = set()  # units' indices and seeds
         self.losses: Counter[int] = Counter()
         self.running: dict[ray.ObjectRef, _Job] = {}
@@ -155,12 +104,13 @@ class _Driver:
         """Until all runs are recorded."""
         _allow_many_files()
         self._tell_what_is_missing()
-        aside, queue = Aside(self.units, self.show), deque()
+        queue = deque()
         try:
-            while aside or queue or self.running:
-                queue += aside.due(waiting=not (queue or self.running))
-                while queue and len(self.running) < self._room():
-                    aside.put(queue[0][0], self._begin(*queue.popleft()))
+            while self.aside or queue or self.running:
+                queue += self.aside.due(waiting=not (queue or self.running))
+                room = self._room()
+                while queue and len(self.running) < room:
+                    self._submit(_Job(*queue.popleft(), Claims(self.where.results)))
                 self._hear()
         finally:
             for job in self.running.values():
@@ -177,31 +127,30 @@ class _Driver:
             if not any(host["Alive"] and host["Resources"].get(kind, 0) >= count for host in ray.nodes()):
                 self.show(Notice(f"no node of the cluster has {count} {kind} now; waiting for one"))
 
-    def _begin(self, index: int, unit: Unit) -> Unit | None:
-        """Give the unit to the cluster; returns it where another process computes some of its runs."""
-        claims = Claims(self.where.results)
-        if not claims.take(map(self._place(unit), unit.seeds)) or not self._submit(_Job(index, unit, claims)):
-            claims.close()
-            return replace(unit, force=False)  # what the other process recorded by then is new
-        return None
-
-    def _place(self, unit: Unit):
-        return lambda seed: records.path_of(self.where.results, unit.method, unit.stream, seed, unit.settings)
-
-    def _submit(self, job: _Job) -> bool:
-        """A task for what is left of the unit; False where others have claimed the company that it was begun in."""
+    def _submit(self, job: _Job) -> None:
+        """A task for what is left of a unit, or none where another process computes some of its runs."""
+        if not self._claimed(job, job.unit.seeds):
+            return
         left = tuple(seed for seed in job.unit.seeds if not self._recorded(job, seed))
         if not left:
             self._end(job)
-            return True
+            return
         begun = state.find(self._state_path(job.unit), left, {}, lambda line: self.show(Notice(line)))
-        if not job.claims.take(map(self._place(job.unit), (seed for old in begun for seed in old.point.seeds))):
-            return False
+        if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
+            return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
-        spec = str(_sent(job.unit.spec)) if plugins.is_file(job.unit.spec) else job.unit.spec
-        unit = replace(job.unit, seeds=left, spec=spec)
+        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec))
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
-        return True
+
+    def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
+        """Claim the runs, or put the unit aside for later: what the other process records by then is new."""
+        unit = job.unit
+        runs = [records.path_of(self.where.results, unit.method, unit.stream, seed, unit.settings) for seed in seeds]
+        if job.claims.take(runs):
+            return True
+        job.claims.close()
+        self.aside.put(job.index, replace(unit, force=False))
+        return False
 
     def _recorded(self, job: _Job, seed: int) -> bool:
         unit, code = job.unit, code_version(job.unit.load())
@@ -245,7 +194,7 @@ class _Driver:
             self._again(job, error)
             return
         except exceptions.RayTaskError as error:
-            wrong = f"{job.unit.title} failed at {error.ip}: {type(error.cause).__name__}: {_first_line(error.cause)}"
+            wrong = f"{job.unit.title} failed at {error.ip}: {type(error.cause).__name__}: {first_line(error.cause)}"
         if wrong:
             job.claims.close()
             raise InputError(wrong)
@@ -255,7 +204,7 @@ class _Driver:
         self.losses[job.index] += 1
         if self.losses[job.index] == LOSSES:
             raise InputError(
-                f"{job.unit.title}: lost {LOSSES} times, at last because of: {_first_line(error)}; perhaps it needs "
+                f"{job.unit.title}: lost {LOSSES} times, at last because of: {first_line(error)}; perhaps it needs "
                 "more memory than a node has; finished runs are recorded"
             )
         self.show(Notice(f"{job.unit.title}: lost with its node or process; it goes on elsewhere"))
@@ -272,7 +221,8 @@ class _Driver:
 def _allow_many_files() -> None:
     """A claim is an open file, and a large cluster has many units at work."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(OSError, ValueError):  # as where the system's own limit is lower
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _train(index: int, unit: Unit, where: Where, begun: dict[Path, bytes], mailbox: ray.ObjectRef) -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import psutil
@@ -18,10 +19,7 @@ from benchmark import records  # noqa: E402
 from benchmark.cli import main  # noqa: E402
 from benchmark.executors import executor  # noqa: E402
 from benchmark.executors import ray as on_ray  # noqa: E402
-from benchmark.executors.executor import Where  # noqa: E402
 from benchmark.progress import Advance  # noqa: E402
-from benchmark.runner import Unit  # noqa: E402
-from methods.errors import InputError  # noqa: E402
 from methods.settings import settings_for  # noqa: E402
 from writers import leftovers, numbers  # noqa: E402
 
@@ -112,10 +110,26 @@ def test_sigterm_is_one_line_and_130_and_the_cluster_stays(cluster, tmp_path, mo
     assert cluster.head_node.remaining_processes_alive()
 
 
-def test_what_is_wrong_in_a_task_is_one_line_that_names_the_node(cluster, tmp_path):
-    unit = Unit("naive", "split-digits", (0,), {"tasks": 9}, 1.0)
-    with pytest.raises(InputError, match="^node .*: split-digits cannot have 9 tasks"):
-        executor.run(on_ray.Ray(None, cluster.address), [unit], Where(tmp_path, None, "cpu", 1))
+BROKEN = """
+from methods.method import Method
+
+class Broken(Method):
+    id = "broken"
+
+    def direction(self, net, batch):
+        return no_such_name
+"""
+
+
+def test_a_method_in_a_file_is_sent_and_what_it_raises_is_one_line_that_names_the_node(cluster, tmp_path, capsys):
+    file = tmp_path / "broken.py"
+    file.write_text(BROKEN, encoding="utf-8")
+    command = ["run", "--method", str(file), "--stream", "split-digits", "--seed", "0", "--set", "tasks=2"]
+    address = ["--executor", "ray", "--address", cluster.address]
+    assert main([*command, *address, "--results", str(tmp_path / "results")]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: node {socket.gethostname()}: plugins/") and err.count("\n") == 1
+    assert "/broken.py, line 8: NameError" in err and records.load_all(tmp_path / "results") == []
 
 
 def raylets() -> set[int]:

@@ -23,7 +23,7 @@ from benchmark.progress import Advance  # noqa: E402
 from methods.settings import settings_for  # noqa: E402
 from writers import leftovers, numbers  # noqa: E402
 
-pytestmark = pytest.mark.timeout(900)  # it takes half a minute on idle cores, and the machine may be busy
+pytestmark = pytest.mark.timeout(3000)  # it takes half a minute on idle cores, and the machine may be busy
 CELLS = ["--method", "naive", "--method", "agem", "--stream", "permuted-digits", "--stream", "rotated-digits"]
 COMMAND = ["run", *CELLS, "--seeds", "2", "--set", "tasks=3", "--set", "train_examples=500", "--set", "epochs=10"]
 STORE = 80 * 2**20

@@ -61,7 +61,8 @@ class Ray:
         """See Executor."""
         if where.data is not None:  # a node has another current directory
             where = replace(where, data=Path(os.path.abspath(os.path.expanduser(where.data))))
-        with connected(self.address, (self.jobs or cores()) * needs(where)["CPU"], units):
+        need = needs(where)["CPU"]
+        with connected(self.address, self.jobs * need if self.jobs else max(cores(), need), units):
             try:
                 _Driver(units, where, show, self.jobs).run()
             except exceptions.RayError as error:

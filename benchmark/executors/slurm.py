@@ -82,7 +82,9 @@ class Slurm:
                 raise InputError(f"--slurm: the jobs could not be submitted: {_line(error)}") from None
 
     def _executor(self, where: Where) -> submitit.AutoExecutor:
-        resources = {"gpus_per_node": 1} if where.device == "cuda" else {"cpus_per_task": where.threads}
+        resources: dict[str, object] = {} if where.device == "cuda" else {"cpus_per_task": where.threads}
+        if where.device == "cuda" and not any("gpu" in name or name == "gres" for name in self.parameters):
+            resources["gpus_per_node"] = 1
         parameters = {"job_name": "clbench"} | resources | self.parameters
         try:
             executor = submitit.AutoExecutor(where.results.absolute() / FOLDER, CLUSTER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def connected(address: str | None, cpus: int, units: Sequence[Unit]) -> Iterator
 
 
 def _init(address: str | None, folder: str, own: dict[str, object]) -> None:
+    _check_reachable(address)
     try:
         ray.init(address or "local", runtime_env={"working_dir": folder}, log_to_driver=False,
                  logging_level="ERROR", **own)
@@ -49,6 +51,17 @@ def _init(address: str | None, folder: str, own: dict[str, object]) -> None:
         raise InputError(f"{told} cannot be used: {first_line(error)}") from None
     except SystemExit:  # raised by Ray's handler of SIGTERM
         raise KeyboardInterrupt from None
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raises InputError where nothing listens: Ray itself would try for minutes."""
+    if address in (None, "auto"):
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"--address: no Ray cluster answers at {address} ({error})") from None
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:

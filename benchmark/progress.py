@@ -43,10 +43,13 @@ class Display:
     """Shows events; a context manager, so that the terminal is left as it was found.
 
     titles, phases, costs: of each unit its name, its number of phases, its share of the work in any measure.
+    quiet: bars alone, no line a run.
     """
 
-    def __init__(self, titles: Sequence[str], phases: Sequence[int], costs: Sequence[float]) -> None:
-        self.titles, self.phases, self.costs = titles, phases, costs
+    def __init__(
+        self, titles: Sequence[str], phases: Sequence[int], costs: Sequence[float], quiet: bool = False
+    ) -> None:
+        self.titles, self.phases, self.costs, self.quiet = titles, phases, costs, quiet
         self.bars: dict[int, _Bars] = {}
         self.shares = [0.0] * len(titles)
         # Both, because a line printed into a pipe or file must not be caught by the bars.
@@ -67,7 +70,8 @@ class Display:
     def show(self, event: Advance | Notice | Saved) -> None:
         """Take an event in."""
         if isinstance(event, Notice | Saved):
-            print(event.line, flush=True)
+            if not (self.quiet and isinstance(event, Saved)):
+                print(event.line, flush=True)
             return
         self.shares[event.unit] = event.share
         done = sum(share * cost for share, cost in zip(self.shares, self.costs, strict=True))

@@ -22,7 +22,7 @@ class Diverged(Exception):
 
 
 class SameOrder(SupervisedPlugin):
-    """Shuffle each epoch as the engine does for the seed, unless the strategy has a loader of its own, as replay has."""
+    """Shuffle each epoch as the engine does for the seed, unless the strategy has its own loader, as replay has."""
 
     def __init__(self, random: Randomness) -> None:
         super().__init__()

@@ -15,12 +15,14 @@ import io
 import time
 import types
 import typing
+import warnings
 from collections.abc import Callable
 from functools import cache
 
 import avalanche.training.supervised as supervised
 import torch
-from avalanche.benchmarks import with_classes_timeline
+from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_classes_timeline, with_task_labels
+from avalanche.benchmarks.utils.classification_dataset import _as_taskaware_supervised_classification_dataset
 from avalanche.training.supervised import JointTraining
 from avalanche.training.templates import SupervisedTemplate
 from pydantic import Field, create_model
@@ -89,7 +91,8 @@ class _Run:
     def outcome(self) -> Outcome:
         """Train through the stream and evaluate all tasks after each phase."""
         outcome, started = Outcome(), time.perf_counter()
-        with seeded(self.stream.seed), contextlib.redirect_stdout(io.StringIO()):
+        with seeded(self.stream.seed), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the library, about itself
             try:
                 self._fill(outcome)
             except Diverged as place:
@@ -104,8 +107,8 @@ class _Run:
 
     def _fill(self, outcome: Outcome) -> None:
         counter = Counter()
-        strategy, experiences = self._strategy(counter), with_classes_timeline(self.stream.benchmark)
-        train, test = list(experiences.train_stream), list(experiences.test_stream)
+        strategy, benchmark = self._strategy(counter), _task_aware(self.stream)
+        train, test = list(benchmark.train_stream), list(benchmark.test_stream)
         for phase, tasks in enumerate(self.phases):
             rate = self.method.learning_rate(typing.cast(Method, self), phase)
             for group in strategy.optimizer.param_groups:
@@ -132,12 +135,22 @@ class _Run:
             "eval_mb_size": EVALUATION_BATCH[self.stream.kind.network], "evaluator": None, "eval_every": -1,
             "plugins": [SameOrder(self.random), Watch(steps, self.report), counter],
         }
-        own = {name: getattr(settings, name) for name in known if name not in _GIVEN and name in settings.model_fields}
+        fields = type(settings).model_fields
+        own = {name: getattr(settings, name) for name in known if name in fields and name not in _GIVEN}
         # Avalanche's strategies pass on what their base class takes
         free = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
         optional = {"feature_extractor", "classifier", "input_size"}
         wanted = {name: value for name, value in given.items() if name in known or (free and name not in optional)}
         return self.method.strategy(**wanted, **own)
+
+
+def _task_aware(stream: Stream) -> CLScenario:
+    """The stream's benchmark with all that strategies ask of it: sets of examples by task, classes seen so far."""
+    parts = {
+        name: [_as_taskaware_supervised_classification_dataset(experience.dataset) for experience in experiences]
+        for name, experiences in stream.benchmark.streams.items()
+    }
+    return with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
 
 
 @cache

@@ -4,8 +4,9 @@ import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
 import difflib
 import hashlib
-import importlib.util
 import inspect
+import linecache
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -15,6 +16,7 @@ import avalanche.benchmarks.classic as classic
 from avalanche.benchmarks import CLScenario
 
 from benchmark.avalanche_data import known_archive, make
+from benchmark.plugins import module_of_file, place_of, shown
 from benchmark.seeded import seeded
 from benchmark.stream_names import AVALANCHE, literal
 from methods.errors import InputError
@@ -43,9 +45,9 @@ def _made(spec: str, seed: int, arguments: Arguments, directory: Path | None) ->
         except InputError:
             raise
         except Exception as error:  # it is a person's own code, or Avalanche's for what a person asked
-            raise InputError(f"{spec} failed for seed {seed}: {_said(error)}") from error
+            raise InputError(f"--stream: {place_of(error, spec)} (seed {seed})") from error
     if not isinstance(made, CLScenario):
-        raise InputError(f"{spec}: its function gives a {type(made).__name__}, not an Avalanche benchmark")
+        raise InputError(f"{shown(spec)}: its function gives a {type(made).__name__}, not an Avalanche benchmark")
     return made
 
 
@@ -53,11 +55,17 @@ def file_digests(spec: str, directory: Path | None) -> dict[str, str]:
     """Digests of the files that decide the stream, as far as they are known: data files, or the Python file."""
     if spec.startswith(AVALANCHE):
         return known_archive(_maker(spec), directory)[1]
-    return {Path(spec).name: hashlib.sha256(_read(Path(spec))).hexdigest()}
+    return {Path(spec).name: hashlib.sha256(_text(spec)).hexdigest()}
+
+
+def _text(file: str) -> bytes:
+    """The file as it was read when it was loaded."""
+    _from_file(file)
+    return "".join(linecache.getlines(file)).encode()
 
 
 def _maker(spec: str) -> Callable[..., object]:
-    return _classic(spec) if spec.startswith(AVALANCHE) else _from_file(Path(spec))
+    return _classic(spec) if spec.startswith(AVALANCHE) else _from_file(spec)
 
 
 def _classic(spec: str) -> Callable[..., object]:
@@ -71,29 +79,18 @@ def _classic(spec: str) -> Callable[..., object]:
     raise InputError(f"--stream: Avalanche has no benchmark '{name}', {hint}")
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"--stream: {path} cannot be read ({error.strerror or error})") from None
-
-
 @lru_cache
-def _from_file(path: Path) -> Callable[..., object]:
-    _read(path)
-    spec = importlib.util.spec_from_file_location(f"stream_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickle look their module up
-    sys.path.insert(0, str(path.resolve().parent))  # as Python does for a script
+def _from_file(file: str) -> Callable[..., object]:
+    sys.path.insert(0, os.path.dirname(file))  # as Python does for a script
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError(f"{path} cannot be imported: {_said(error)}") from error
+        module = module_of_file(file, "--stream")
     finally:
-        sys.path.remove(str(path.resolve().parent))
+        sys.path.remove(os.path.dirname(file))
     maker = getattr(module, "stream", None)
     if not callable(maker):
-        raise InputError(f"{path} has no function stream(seed, ...): write one that returns an Avalanche benchmark")
+        raise InputError(
+            f"--stream: {shown(file)} has no function stream(seed, ...): write one that returns an Avalanche benchmark"
+        )
     return maker
 
 
@@ -109,13 +106,9 @@ def _checked(spec: str, maker: Callable[..., object], arguments: Arguments) -> d
         if name not in free:
             near = difflib.get_close_matches(name, free, 1)
             hint = f"did you mean 'stream.{near[0]}'?" if near else f"it takes {', '.join(free) or 'none'}"
-            raise InputError(f"--set: {spec} takes no 'stream.{name}', {hint}")
+            raise InputError(f"--set: {shown(spec)} takes no 'stream.{name}', {hint}")
     given = {name: literal(value) for name, value in arguments}
     lacking = [name for name in free if known[name].default is inspect.Parameter.empty and name not in given]
     if lacking:
-        raise InputError(f"{spec} needs {', '.join(lacking)}: give --set stream.{lacking[0]}=VALUE")
+        raise InputError(f"{shown(spec)} needs {', '.join(lacking)}: give --set stream.{lacking[0]}=VALUE")
     return given
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

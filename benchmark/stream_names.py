@@ -1,12 +1,18 @@
 """How streams from elsewhere are named, and told their arguments, without loading any."""
 
 import ast
+import math
+import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+
+from pydantic import ConfigDict
 
 from benchmark.catalogue import STREAMS
 from methods.errors import InputError
+from methods.settings import Settings
 
 AVALANCHE = "avalanche:"
 ARGUMENT = "stream."
@@ -16,6 +22,12 @@ ARGUMENT = "stream."
 def from_elsewhere(name: str) -> bool:
     """Whether a name typed after --stream is no id of the suite's own: avalanche:NAME, or a Python file."""
     return name.startswith(AVALANCHE) or name.endswith(".py") or "/" in name
+
+
+def canonical(name: str) -> str:
+    """The name as it holds in any process of this machine: a file by its absolute path, the others as they are."""
+    is_file = from_elsewhere(name) and not name.startswith(AVALANCHE)
+    return os.path.abspath(os.path.expanduser(name)) if is_file else name
 
 
 def stream_id(name: str) -> str:
@@ -33,12 +45,30 @@ def stream_id(name: str) -> str:
     return stem
 
 
-def split(overrides: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """The arguments of a stream, as they are recorded, and the other settings."""
-    arguments = {
-        name.removeprefix(ARGUMENT): _recorded(value) for name, value in overrides.items() if name.startswith(ARGUMENT)
-    }
-    return arguments, {name: value for name, value in overrides.items() if not name.startswith(ARGUMENT)}
+def split(stream: str, overrides: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """The arguments of a stream, stream.NAME as they are recorded, and the other settings.
+
+    Streams of the suite take no arguments. Raises InputError for an argument that no record can hold.
+    """
+    if not from_elsewhere(stream):
+        return {}, dict(overrides)
+    arguments = {name: _recorded(name, value) for name, value in overrides.items() if name.startswith(ARGUMENT)}
+    return arguments, {name: value for name, value in overrides.items() if name not in arguments}
+
+
+def with_arguments(settings: Settings, arguments: Mapping[str, object]) -> Settings:
+    """The settings with a stream's arguments among them, by the names that `split` gives."""
+    return _open(type(settings)).model_validate(dict(settings) | dict(arguments)) if arguments else settings
+
+
+def arguments_of(settings: Settings) -> tuple[tuple[str, object], ...]:
+    """The arguments of the stream among the settings, by their own names."""
+    return tuple((name.removeprefix(ARGUMENT), value) for name, value in settings if name.startswith(ARGUMENT))
+
+
+@cache
+def _open(model: type[Settings]) -> type[Settings]:
+    return type(model.__name__, (model,), {"__module__": __name__, "model_config": ConfigDict(extra="allow")})
 
 
 def literal(value: object) -> object:
@@ -51,7 +81,16 @@ def literal(value: object) -> object:
         return value
 
 
-def _recorded(value: object) -> object:
+def _recorded(name: str, value: object) -> object:
     """A number, truth value or None as such; lists and the like stay the text that was typed."""
+    if not re.fullmatch(r"[\w.]{1,100}", name):
+        raise InputError(f"{name!r} is no argument: write {ARGUMENT}NAME=VALUE")
     read = literal(value)
-    return read if read is None or isinstance(read, bool | int | float | str) else value
+    if isinstance(read, float) and not math.isfinite(read):
+        raise InputError(f"{name} cannot be {value}: it should be finite")
+    if read is None or isinstance(read, bool | int | float):
+        return read
+    text = str(value)
+    if not text.isprintable() or len(text) > 500:
+        raise InputError(f"{name} should be at most 500 printable characters")
+    return text

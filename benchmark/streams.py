@@ -5,6 +5,7 @@ Shape letters: T tasks, N examples, D pixels, C classes of a head.
 
 import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,12 @@ from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_class
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
-from benchmark.avalanche_streams import Source, converted, digests
+from benchmark.avalanche_streams import Source, converted, digests, kind_of
 from benchmark.catalogue import PAPER_STREAMS, STREAMS, StreamKind
 from benchmark.data import ImageData, load
 from benchmark.pixel_maps import angles, permutations, rotation
 from benchmark.stream_files import Arguments
-from benchmark.stream_names import from_elsewhere
+from benchmark.stream_names import ARGUMENT, from_elsewhere, split
 from benchmark.task_images import TaskImages, drawn_rows
 from methods.errors import InputError
 
@@ -80,6 +81,26 @@ def build(
         shape=tuple(data.train_images.shape[1:]), classes=len(drawn[0].classes),
         heads=tasks if per_task else 1, scale=data.scale, digests=data.digests,
     )
+
+
+def kind_named(
+    stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
+) -> StreamKind:
+    """What the stream is, without its examples. Raises InputError as `build` does."""
+    if not from_elsewhere(stream):
+        return STREAMS[stream]
+    given, _ = split(stream, overrides)
+    arguments = tuple((name.removeprefix(ARGUMENT), value) for name, value in given.items())
+    return kind_of(Source(stream, seed, arguments, directory=data_dir))
+
+
+def whole(
+    stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
+) -> Mapping[str, object]:
+    """The overrides with the number of tasks that a stream from elsewhere has, where none is given."""
+    if "tasks" in overrides or not from_elsewhere(stream):
+        return overrides
+    return {**overrides, "tasks": kind_named(stream, seed, overrides, data_dir).tasks}
 
 
 def _from_elsewhere(source: Source) -> Stream:

@@ -35,7 +35,7 @@ from benchmark.seeded import seeded
 from benchmark.stream_names import AVALANCHE
 from benchmark.streams import Stream
 from methods.errors import InputError
-from methods.method import Method
+from methods.method import Method, Problem
 from methods.settings import Settings
 
 ALIASES = {"SI": "SynapticIntelligence"}
@@ -108,11 +108,12 @@ class _Run:
     def _fill(self, outcome: Outcome) -> None:
         counter = Counter()
         strategy, benchmark = self._strategy(counter), _task_aware(self.stream)
+        problem = Problem(1, len(self.stream.train), self.stream.classes, self.stream.shape, self.device, self.random)
+        rates = self.method(self.settings, problem)
         train, test = list(benchmark.train_stream), list(benchmark.test_stream)
         for phase, tasks in enumerate(self.phases):
-            rate = self.method.learning_rate(typing.cast(Method, self), phase)
             for group in strategy.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rates.learning_rate(phase)
             data = [train[task] for task in tasks]
             strategy.train(data if len(data) > 1 else data[0], num_workers=0)
             row = []

@@ -72,16 +72,23 @@ def places(archive: Archive, directory: Path | None) -> list[Path]:
 
     Raises InputError where the directory that a person named is none.
     """
-    named = directory if directory is not None else os.environ.get(VARIABLE)
     home = Path(os.path.expanduser("~"))  # stays "~" where there is none
-    defaults = [DEFAULT, *([home / ".avalanche/data" / archive.id] if home.is_absolute() else [])]
+    return [*roots(directory), *([home / ".avalanche/data" / archive.id] if home.is_absolute() else [])]
+
+
+def roots(directory: Path | None) -> list[Path]:
+    """Where data of any kind are looked for: `directory` or $BENCHMARK_DATA, if one is named, then ./data.
+
+    Raises InputError where the directory that a person named is none.
+    """
+    named = directory if directory is not None else os.environ.get(VARIABLE)
     if not named:
-        return defaults
+        return [DEFAULT]
     root = Path(os.path.expanduser(named))
     if not os.path.isdir(root):  # unlike Path.is_dir, also where the name is too long or a folder is closed
         who = "--data" if directory is not None else VARIABLE
         raise InputError(f"{who} names {root}, which is not a directory: make it, or name another one")
-    return [root, *defaults]
+    return [root, DEFAULT]
 
 
 def find(archive: Archive, directory: Path | None) -> Path | None:

@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Collection, Sequence
 
-from benchmark import plugins
+from benchmark import plugins, stream_names
+from benchmark.catalogue import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -47,6 +48,22 @@ def methods(given: Sequence[str] | None) -> list[str]:
         if spec not in METHOD_ROWS and not plugins.is_file(spec) and ":" not in spec:
             one_of("--method", spec, [*METHOD_ROWS, *plugins.installed()])
     return sorted(chosen, key=lambda spec: list(METHOD_ROWS).index(spec) if spec in METHOD_ROWS else len(METHOD_ROWS))
+
+
+def streams(given: Sequence[str] | None, default: Collection[str]) -> list[str]:
+    """The streams given, as benchmark.stream_names names them, each once, the suite's own first; or the default.
+
+    Raises InputError, with the nearest known name, for one that is not known, and for two that would be recorded
+    as one.
+    """
+    chosen, ids = dict.fromkeys(stream_names.canonical(name) for name in given or default), {}
+    for name in chosen:
+        if not stream_names.from_elsewhere(name):
+            one_of("--stream", name, STREAMS)
+        same = ids.setdefault(stream_names.stream_id(name), name)
+        if same != name:
+            raise InputError(f"--stream: {same} and {name} would be recorded as one stream; rename a file")
+    return sorted(chosen, key=lambda name: list(STREAMS).index(name) if name in STREAMS else len(STREAMS))
 
 
 def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from benchmark import plugins
 from benchmark.catalogue import STREAMS, StreamKind
+from benchmark.stream_names import from_elsewhere, stream_id
 from methods.catalogue import METHOD_ROWS
 
 WIDTH = 100
@@ -22,7 +23,7 @@ def catalogue() -> str:
         headers=("method", "title", "memoryless", "source"), tablefmt="simple",
         maxcolwidths=[None, None, None, 60],
     )
-    streams = "\n\n".join(_stream(kind) for kind in STREAMS.values())
+    streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
     return f"{methods}\n\nSTREAMS\n\n{streams}"
 
 
@@ -32,7 +33,8 @@ def catalogue_json() -> str:
     return json.dumps({"methods": methods, "streams": [asdict(kind) for kind in STREAMS.values()]}, indent=1)
 
 
-def _stream(kind: StreamKind) -> str:
+def stream(kind: StreamKind) -> str:
+    """What a stream is and where it comes from."""
     network = {"mlp": "MLP", "resnet18": "reduced ResNet-18"}[kind.network]
     heads = "one head" if kind.heads == "one" else "one head a task"
     title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {network}, {heads}"
@@ -41,27 +43,32 @@ def _stream(kind: StreamKind) -> str:
     return "\n".join([f"{title} ({place})", *text])
 
 
-def settings(methods: Sequence[str], streams: Sequence[str]) -> str:
-    """The settings of each method on each stream, every value beside its source."""
-    return "\n\n".join(_cell(method, stream) for stream in streams for method in methods)
+def settings(methods: Sequence[str], streams: Mapping[str, Mapping[str, object]]) -> str:
+    """The settings of each method on each stream, every value beside its source; streams: with what is changed."""
+    return "\n\n".join(_cell(method, stream, changes) for stream, changes in streams.items() for method in methods)
 
 
-def settings_json(methods: Sequence[str], streams: Sequence[str]) -> str:
+def settings_json(methods: Sequence[str], streams: Mapping[str, Mapping[str, object]]) -> str:
     """The same as a list: method, stream and settings, each with its value and source."""
     cells = []
-    for stream in streams:
+    for stream, changes in streams.items():
         for method in methods:
-            sources, values = plugins.sources_of(method, stream), plugins.settings_of(method, stream)
-            settings = {name: {"value": value, "source": sources[name]} for name, value in values}
-            cells.append({"method": plugins.id_of(method), "stream": stream, "settings": settings})
+            rows = {name: {"value": value, "source": source} for name, value, source in _rows(method, stream, changes)}
+            cells.append({"method": plugins.id_of(method), "stream": stream_id(stream), "settings": rows})
     return json.dumps(cells, indent=1)
 
 
-def _cell(method: str, stream: str) -> str:
-    sources = plugins.sources_of(method, stream)
-    rows = [(name, value, sources[name]) for name, value in plugins.settings_of(method, stream)]
+def _rows(method: str, stream: str, changes: Mapping[str, object]) -> list[tuple[str, object, str]]:
+    sources = plugins.sources_of(method, stream) | dict.fromkeys(changes, "given here")
+    if from_elsewhere(stream) and "tasks" in changes:
+        sources["tasks"] = "given, or the stream's experiences"
+    return [(name, value, sources[name]) for name, value in plugins.settings_of(method, stream, changes)]
+
+
+def _cell(method: str, stream: str, changes: Mapping[str, object]) -> str:
+    rows = _rows(method, stream, changes)
     table = tabulate(rows, headers=("setting", "value", "source"), tablefmt="simple", disable_numparse=True)
-    return f"{plugins.id_of(method)} on {stream}\n{table}"
+    return f"{plugins.id_of(method)} on {stream_id(stream)}\n{table}"
 
 
 def data(rows: Sequence[Mapping[str, str]]) -> str:

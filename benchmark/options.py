@@ -31,10 +31,12 @@ def place(text: str | Path) -> Path:
 
 Methods = Annotated[list[str] | None, typer.Option(
     "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
-    "package.module:Class, or the name of an installed one; may be repeated; default all built-in ones.",
+    "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be repeated; "
+    "default all built-in ones.",
     autocompletion=_starting_with(list(METHOD_ROWS)))]
 Streams = Annotated[list[str] | None, typer.Option(
-    "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; may be repeated.",
+    "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; or another: avalanche:NAME, a classic benchmark of "
+    "Avalanche, or ./file.py with a function stream(seed, ...) that returns one; may be repeated.",
     autocompletion=_starting_with(list(STREAMS)))]
 Results = Annotated[Path, typer.Option(
     "--results", metavar="DIR", parser=place, envvar="BENCHMARK_RESULTS",
@@ -48,7 +50,8 @@ Seeds = Annotated[int | None, typer.Option(
 SingleSeeds = Annotated[list[int] | None, typer.Option(
     min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated.")]
 Changes = Annotated[list[str] | None, typer.Option(
-    metavar="KEY=VALUE", help="Change a setting (see list --settings); may be repeated.")]
+    metavar="KEY=VALUE", help="Change a setting (see list --settings), or give stream.NAME=VALUE to a "
+    "stream from elsewhere; may be repeated.")]
 Jobs = Annotated[int | None, typer.Option(
     min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

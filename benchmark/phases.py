@@ -55,7 +55,7 @@ class PhaseData:
             return data.take(positions), data.targets[positions], torch.full_like(positions, self.tasks[0])
         ends = torch.tensor(list(accumulate(len(stream.train[task]) for task in self.tasks)))
         which = torch.bucketize(positions, ends, right=True)
-        images = torch.empty(len(positions), *stream.shape, dtype=torch.uint8)
+        images = torch.empty(len(positions), *stream.shape, dtype=stream.train[0].base.dtype)
         labels = torch.empty_like(positions)
         for index, task in enumerate(self.tasks):
             mine = (which == index).nonzero()[:, 0]

@@ -1,8 +1,8 @@
 """Methods by name: the suite's own, and those from elsewhere, which are code and run with all rights of the caller.
 
-A method is named by a built-in id (`ewc`); by a file that holds it (`./my_method.py`); as `package.module:Class`; or
-by an entry point of the group `clbench.methods` of an installed package. What takes time to import is imported
-where it is needed, for the command line's help needs none of it.
+A method is named by a built-in id (`ewc`); by a file that holds it (`./my_method.py`); as `package.module:Class`;
+`avalanche:NAME`, a strategy of Avalanche; or by an entry point of the group `clbench.methods` of an installed
+package. What takes time to import is imported where it is needed, for the command line's help needs none of it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from benchmark.stream_names import AVALANCHE, split, stream_id, with_arguments
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -59,6 +60,10 @@ def method_named(spec: str) -> type[Method]:
         from methods.registry import METHODS
 
         return METHODS[spec]
+    if spec.startswith(AVALANCHE):
+        from benchmark.avalanche_rows import strategy_named
+
+        return strategy_named(spec)
     return _external(canonical(spec))
 
 
@@ -74,13 +79,19 @@ def distinct(specs: Sequence[str]) -> dict[str, type[Method]]:
 
 
 def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The settings of a method on a stream, as methods.settings.settings_for; a built-in one is not loaded."""
+    """The settings of a method on a stream, as methods.settings.settings_for; a built-in one is not loaded.
+
+    stream: of the suite, or from elsewhere as benchmark.stream_names names it; then its arguments are among them.
+    """
     from methods.settings import settings_for
 
+    arguments, others = split(stream, overrides or {})
     if spec in METHOD_ROWS:
-        return settings_for(spec, stream, overrides)
-    method = method_named(spec)
-    return settings_for(method.id, stream, overrides, method.Settings)
+        settings = settings_for(spec, stream_id(stream), others)
+    else:
+        method = method_named(spec)
+        settings = settings_for(method.id, stream_id(stream), others, method.Settings)
+    return with_arguments(settings, arguments)
 
 
 def sources_of(spec: str, stream: str) -> dict[str, str]:
@@ -88,9 +99,9 @@ def sources_of(spec: str, stream: str) -> dict[str, str]:
     from methods.settings import sources_for
 
     if spec in METHOD_ROWS:
-        return sources_for(spec, stream)
+        return sources_for(spec, stream_id(stream))
     method = method_named(spec)
-    return sources_for(method.id, stream, method.Settings)
+    return sources_for(method.id, stream_id(stream), method.Settings)
 
 
 def id_of(spec: str) -> str:
@@ -141,7 +152,7 @@ def _external(spec: str) -> type[Method]:
     from benchmark.interface import check
 
     if is_file(spec):
-        method = _only_method(_module_of_file(spec), spec)
+        method = _only_method(module_of_file(spec), spec)
     elif ":" in spec:
         method = _attribute(*spec.split(":", 1))
     elif spec in (points := installed()):
@@ -152,7 +163,7 @@ def _external(spec: str) -> type[Method]:
     return method
 
 
-def _module_of_file(file: str) -> ModuleType:
+def module_of_file(file: str, option: str = "--method") -> ModuleType:
     """Run a file as a module of its own.
 
     Its text is kept as it was read: the code's version, and lines that errors name, are those of the code that
@@ -161,7 +172,7 @@ def _module_of_file(file: str) -> ModuleType:
     try:
         content = Path(file).read_bytes()
     except OSError as error:
-        raise InputError(f"--method: cannot read {shown(file)} ({error.strerror}); name a Python file") from None
+        raise InputError(f"{option}: cannot read {shown(file)} ({error.strerror}); name a Python file") from None
     module = ModuleType(f"clbench_{Path(file).stem}_{sha256(file.encode()).hexdigest()[:8]}")
     module.__file__ = file
     sys.modules[module.__name__] = module
@@ -170,7 +181,7 @@ def _module_of_file(file: str) -> ModuleType:
         text = decode_source(content)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        raise InputError(f"--method: {place_of(error, file)}") from error
+        raise InputError(f"{option}: {place_of(error, file)}") from error
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     return module
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 
 from benchmark import engine, out_of_memory, provenance, records, state
-from benchmark.catalogue import STREAMS
 from benchmark.claims import Claims
 from benchmark.interface import check_phases
 from benchmark.plugins import distinct, errors_told, settings_of
 from benchmark.progress import Advance, Evaluated, Event, Notice, Saved
 from benchmark.state import Keeper, State
-from benchmark.streams import Stream, build
+from benchmark.stream_names import arguments_of, stream_id
+from benchmark.streams import Stream, build, whole
 from benchmark.unit import Unit, named
 from benchmark.version import code_version
 from methods.errors import InputError
@@ -52,33 +52,35 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.plugins says. A network of small layers trains all its seeds together, a ResNet
-    on a CPU each seed alone: there one seed keeps a core busy already. Raises InputError for methods, settings, data
-    or records that cannot be used.
+    `methods` are named as benchmark.plugins says, `streams` as benchmark.stream_names does. A network of small layers
+    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. Raises
+    InputError for methods, streams, settings, data or records that cannot be used.
     """
     classes = distinct(methods)
-    cells = {pair: settings_of(*pair, overrides) for pair in product(methods, streams)}
+    cells = {(method, source): settings_of(method, source, whole(source, seeds[0], overrides, data))
+             for method, source in product(methods, streams)}
 
     @cache
-    def probe(stream: str, tasks: int, train_examples: int) -> Stream:
-        with out_of_memory.refused(stream):
-            return build(stream, seeds[0], tasks, train_examples, data)
+    def probe(source: str, *settings: object) -> Stream:
+        with out_of_memory.refused(stream_id(source)):
+            return build(source, seeds[0], *settings)
 
     units, among = [], 0
-    for (spec, stream), settings in cells.items():
-        method = classes[spec].id
-        first = probe(stream, settings.tasks, settings.train_examples)
+    for (spec, source), settings in cells.items():
+        method, stream = classes[spec].id, stream_id(source)
+        first = probe(source, settings.tasks, settings.train_examples, data, arguments_of(settings))
         code = code_version(classes[spec])
         check_phases(classes[spec], settings.tasks)
         missing = tuple(
             seed for seed in seeds
             if force or not records.recorded(results, method, stream, seed, settings, code, first.digests)
         )
-        alone = STREAMS[stream].network == "resnet18" and device == "cpu"
+        alone = first.kind.network == "resnet18" and device == "cpu"
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1
         for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:
-            units.append(Unit(method, stream, runs, dict(settings), _cost(first, settings, len(runs)), 1, force, spec))
+            cost = _cost(first, settings, len(runs))
+            units.append(Unit(method, stream, runs, dict(settings), cost, 1, force, spec, source))
     return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
 
 
@@ -147,8 +149,8 @@ class _Work:
         return records.path_of(self.results, self.unit.method, self.unit.stream, seed, self.unit.settings)
 
     def _stream(self, seed: int) -> Stream:
-        settings = self.unit.settings
-        return build(self.unit.stream, seed, settings.tasks, settings.train_examples, self.data)
+        source, settings = self.unit.source or self.unit.stream, self.unit.settings
+        return build(source, seed, settings.tasks, settings.train_examples, self.data, arguments_of(settings))
 
     def _recorded(self, stream: Stream) -> bool:
         """Whether it is recorded by now; what a writer that was killed left half written is removed."""

@@ -5,6 +5,7 @@ Shape letters: T tasks, N examples, D pixels, C classes of a head.
 
 import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_class
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
+from benchmark.avalanche_streams import Source, converted, digests, kind_of
 from benchmark.catalogue import PAPER_STREAMS, STREAMS, StreamKind
 from benchmark.data import ImageData, load
 from benchmark.pixel_maps import angles, permutations, rotation
-from benchmark.task_images import TaskImages
+from benchmark.stream_files import Arguments
+from benchmark.stream_names import ARGUMENT, from_elsewhere, split
+from benchmark.task_images import TaskImages, drawn_rows
 from methods.errors import InputError
 
 __all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build"]
@@ -52,14 +56,18 @@ class _Task:
 
 
 def build(
-    stream_id: str, seed: int, tasks: int, train_examples: int = 0, data_dir: Path | None = None
+    stream_id: str, seed: int, tasks: int, train_examples: int = 0, data_dir: Path | None = None,
+    arguments: Arguments = (),
 ) -> Stream:
     """The stream `stream_id` of `seed`; the first tasks of a longer stream of the same seed are the same.
 
+    stream_id: one of STREAMS, or a stream from elsewhere, avalanche:NAME or a file, with its arguments.
     train_examples: training examples of a task, drawn from the seed; 0 takes them all. Test sets stay whole.
     data_dir: where to look for the data first (see benchmark.data.load).
     Raises InputError where the stream has no such tasks or examples, or the data are missing or damaged.
     """
+    if from_elsewhere(stream_id):
+        return _from_elsewhere(Source(stream_id, seed, arguments, tasks, train_examples, data_dir))
     kind = _checked_kind(stream_id, seed, tasks)
     data = load(kind.dataset, data_dir)
     drawn = _draw(kind, data, seed, tasks)
@@ -72,6 +80,36 @@ def build(
         kind=kind, seed=seed, benchmark=_benchmark(train, test, per_task), train=train, test=test,
         shape=tuple(data.train_images.shape[1:]), classes=len(drawn[0].classes),
         heads=tasks if per_task else 1, scale=data.scale, digests=data.digests,
+    )
+
+
+def kind_named(
+    stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
+) -> StreamKind:
+    """What the stream is, without its examples. Raises InputError as `build` does."""
+    if not from_elsewhere(stream):
+        return STREAMS[stream]
+    given, _ = split(stream, overrides)
+    arguments = tuple((name.removeprefix(ARGUMENT), value) for name, value in given.items())
+    return kind_of(Source(stream, seed, arguments, directory=data_dir))
+
+
+def whole(
+    stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
+) -> Mapping[str, object]:
+    """The overrides with the number of tasks that a stream from elsewhere has, where none is given."""
+    if "tasks" in overrides or not from_elsewhere(stream):
+        return overrides
+    return {**overrides, "tasks": kind_named(stream, seed, overrides, data_dir).tasks}
+
+
+def _from_elsewhere(source: Source) -> Stream:
+    made = converted(source)
+    first, per_task = made.train[0], made.kind.heads == "per task"
+    return Stream(
+        kind=made.kind, seed=source.seed, benchmark=_benchmark(made.train, made.test, per_task),
+        train=made.train, test=made.test, shape=tuple(first.base.shape[1:]), classes=made.classes,
+        heads=len(made.train) if per_task else 1, scale=first.scale, digests=digests(source),
     )
 
 
@@ -129,13 +167,7 @@ def _images(base: Tensor, labels: Tensor, drawn: list[_Task], scale: float) -> l
 
 
 def _some(images: TaskImages, count: int, seed: int, task: int, kind: StreamKind) -> TaskImages:
-    if not 0 < count <= len(images):
-        raise InputError(
-            f"train_examples={count} is impossible: task {task} of {kind.id} has {len(images)} training "
-            f"examples (choose 1 to {len(images)}, or 0 for all)"
-        )
-    chosen = np.sort(np.random.default_rng([seed, task]).choice(len(images), size=count, replace=False))
-    rows = torch.from_numpy(chosen)
+    rows = torch.tensor(drawn_rows(len(images), count, seed, task, kind.id))
     return TaskImages(images.base, images.rows[rows], images.targets[rows], images.scale, images.pixel_map)
 
 

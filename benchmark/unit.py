@@ -22,13 +22,14 @@ class Unit:
     """
 
     method: str  # its id
-    stream: str
+    stream: str  # its id
     seeds: tuple[int, ...]
     values: Mapping[str, object]  # of the settings
     cost: float  # how long it takes, in no particular measure
     among: int = 1  # units of the whole command, those that are recorded included
     force: bool = False  # run also what is recorded
     spec: str = ""  # what benchmark.plugins loads the method by, where that is not its id
+    source: str = ""  # what benchmark.streams builds the stream from, where that is not its id
 
     @property
     def title(self) -> str:
@@ -38,7 +39,7 @@ class Unit:
     @property
     def settings(self) -> Settings:
         """Raises InputError where a method from elsewhere cannot be loaded here."""
-        return settings_of(self.spec or self.method, self.stream, dict(self.values))
+        return settings_of(self.spec or self.method, self.source or self.stream, dict(self.values))
 
     def load(self) -> type[Method]:
         """The method's class. Raises InputError where one from elsewhere cannot be loaded here."""

@@ -147,6 +147,9 @@ def settings_for(
             Settings.model_validate({name: getattr(settings, name) for name in Settings.model_fields}, strict=True)
         return settings
     except ValidationError as error:
+        lacking = [f"{each['loc'][0]}" for each in error.errors() if each["type"] == "missing"]
+        if lacking:
+            raise InputError(f"{method_id} needs {', '.join(lacking)}: give --set {lacking[0]}=VALUE") from None
         first = error.errors()[0]
         message = first["msg"].removeprefix("Input ").removeprefix("Value ")
         raise InputError(f"setting '{first['loc'][0]}' cannot be {_shown(first['input'])}: it {message}") from None

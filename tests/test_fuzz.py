@@ -44,7 +44,9 @@ def playground(tmp_path_factory):
         yield
 
 
-def planned(stream: str, seed: int, tasks: int, train_examples: int, data: Path | None) -> SimpleNamespace:
+def planned(
+    stream: str, seed: int, tasks: int, train_examples: int, data: Path | None, arguments: tuple
+) -> SimpleNamespace:
     """What planning asks of a stream, without its images."""
     kind = streams._checked_kind(stream, seed, tasks)
     return SimpleNamespace(kind=kind, digests={}, train=[range(train_examples or 100)] * tasks)

@@ -123,8 +123,7 @@ def test_records_of_other_code_or_data_are_run_again(small, monkeypatch):
 
 def test_seeds_of_a_small_network_train_together_and_a_resnets_alone_on_a_cpu(tmp_path, monkeypatch):
     assert [unit.seeds for unit in plan(tmp_path)] == [(0, 1)] * 4
-    resnet = {**STREAMS, "split-digits": replace(STREAMS["split-digits"], network="resnet18")}
-    monkeypatch.setattr(runner, "STREAMS", resnet)
+    monkeypatch.setitem(STREAMS, "split-digits", replace(STREAMS["split-digits"], network="resnet18"))
     assert [unit.seeds for unit in plan(tmp_path, streams=["split-digits"])] == [(0,), (1,), (0,), (1,)]
     assert [unit.seeds for unit in plan(tmp_path, streams=["split-digits"], device="cuda")] == [(0, 1)] * 2
 

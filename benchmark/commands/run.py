@@ -12,7 +12,7 @@ import typer
 
 from benchmark import executors, inputs, plugins
 from benchmark.app import app
-from benchmark.catalogue import PAPER_STREAMS, STREAMS
+from benchmark.catalogue import PAPER_STREAMS
 from benchmark.options import Board, Changes, Data, Jobs, Json, Methods, Results, Seeds, SingleSeeds, Streams
 from benchmark.output import Unwritable
 from benchmark.printable import printable
@@ -58,7 +58,7 @@ def run(
     Without --stream: the paper's three streams, permuted-mnist, rotated-mnist and split-cifar100.
     """
     methods = inputs.methods(method)
-    streams = inputs.names("--stream", stream, STREAMS, PAPER_STREAMS)
+    streams = inputs.streams(stream, PAPER_STREAMS)
     numbers, changes = inputs.seeds(seeds, seed), inputs.pairs("--set", set, "tasks=3")
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
     inputs.one_of("--executor", executor, executors.EXECUTORS)

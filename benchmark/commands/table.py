@@ -6,6 +6,7 @@ from benchmark import inputs
 from benchmark.app import app
 from benchmark.catalogue import STREAMS
 from benchmark.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
+from benchmark.stream_names import stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -27,13 +28,14 @@ def table(
     heatmaps: HeatmapStem = None,
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
-    inputs.names("--stream", stream, STREAMS, ())
     form = _format(format, output)
     from benchmark.records import load_all
     from benchmark.table import render
 
     everything = load_all(results)
     inputs.names("--method", method, [*METHOD_ROWS, *sorted({record.method for record in everything})], ())
+    stream = [stream_id(name) for name in stream or ()]
+    inputs.names("--stream", stream, [*STREAMS, *sorted({record.stream for record in everything})], ())
     chosen = [
         record for record in everything
         if (not method or record.method in method) and (not stream or record.stream in stream)

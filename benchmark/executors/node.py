@@ -84,7 +84,7 @@ def _check(unit: Unit, where: Where) -> None:
     from benchmark.runner import device_named
 
     device_named(where.device)
-    archive = ARCHIVES.get(STREAMS[unit.stream].dataset)
+    archive = ARCHIVES.get(STREAMS[unit.stream].dataset) if unit.stream in STREAMS else None
     if archive is not None and find(archive, where.data) is None:
         looked = ", ".join(str(os.path.abspath(place)) for place in places(archive, where.data))
         raise InputError(

@@ -30,6 +30,8 @@ from benchmark.executors.executor import Show, Where
 from benchmark.executors.ray_cluster import connected, first_line, sent
 from benchmark.progress import Advance, Evaluated, Event, Notice, Saved
 from benchmark.runner import cores
+from benchmark.stream_names import arguments_of
+from benchmark.streams import build
 from benchmark.unit import Unit
 from benchmark.version import code_version
 from methods.errors import InputError
@@ -140,7 +142,7 @@ class _Driver:
         if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
             return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
-        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec))
+        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec), source=sent(job.unit.source))
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
 
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
@@ -155,10 +157,17 @@ class _Driver:
 
     def _recorded(self, job: _Job, seed: int) -> bool:
         unit, code = job.unit, code_version(job.unit.load())
-        data = load(STREAMS[unit.stream].dataset, self.where.data).digests
         return (job.index, seed) in self.saved or not unit.force and records.recorded(
-            self.where.results, unit.method, unit.stream, seed, unit.settings, code, data
+            self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
         )
+
+    def _digests(self, unit: Unit, seed: int) -> dict[str, str]:
+        if unit.stream in STREAMS:
+            return load(STREAMS[unit.stream].dataset, self.where.data).digests
+        settings = unit.settings
+        return build(
+            unit.source, seed, settings.tasks, settings.train_examples, self.where.data, arguments_of(settings)
+        ).digests
 
     def _state_path(self, unit: Unit) -> Path:
         return state.path_of(self.where.results, unit.method, unit.stream, unit.seeds, unit.settings)

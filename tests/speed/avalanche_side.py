@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import islice
 
+import torch
 from avalanche.benchmarks import benchmark_from_datasets
 from avalanche.benchmarks.classic import PermutedMNIST
 from avalanche.benchmarks.utils import concat_datasets
@@ -18,10 +19,11 @@ from avalanche.training.supervised import Naive
 from torch import nn
 from torch.optim import SGD
 
+from benchmark.modules import module_for
+from benchmark.randomness import Randomness
 from benchmark.streams import Stream
 from methods.settings import Settings
 from ours import BATCH, PRIMED, TASKS, settings_of, streams
-from plain_networks import HeadedResNet, mlp
 
 
 def plugin_of(method: str, settings: Settings, stream: Stream) -> list:
@@ -69,7 +71,7 @@ class Strategy:
     def __init__(self, method: str, stream_id: str, count: int, metrics: bool, classic: bool) -> None:
         settings, self.count = settings_of(method, stream_id), count
         stream = streams(stream_id, 1, count * BATCH // (TASKS if method == "multitask" else 1))[0]
-        model = mlp(settings) if stream.heads == 1 else HeadedResNet(stream.heads, stream.classes)
+        model = module_for(stream, settings, Randomness([0], torch.device("cpu")))
         optimizer = SGD(model.parameters(), lr=settings.learning_rate, momentum=settings.momentum)
         self.plugins = plugin_of(method, settings, stream)
         self.strategy = Naive(

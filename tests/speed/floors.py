@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark.modules import resnet_features
 from plain_loop import PlainLoop
-from plain_networks import features
 
 SIZES = (784, 256, 256, 10)
 RATE = 1e-6  # a step so small that the weights stay ordinary numbers
@@ -64,7 +64,7 @@ def convolutions(batches: list[int]) -> Callable[[], None]:
 
 def _recorded(batch: int) -> list[tuple[nn.Conv2d, Tensor, Tensor, list[bool]]]:
     """Every convolution with an input and an output of its size; the first one's input needs no gradient."""
-    net, calls = features().to(memory_format=torch.channels_last), []
+    net, calls = resnet_features().to(memory_format=torch.channels_last), []
 
     def record(layer: nn.Conv2d, args: tuple[Tensor], output: Tensor) -> None:
         calls.append((layer, args[0].clone(), output.clone(), [bool(calls), True, False]))

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark.modules import module_for
+from benchmark.randomness import Randomness
 from benchmark.streams import Stream
 from methods.ewc import FISHER_MOVING_AVERAGE
 from ours import BATCH, PRIMED, STEPS_A_TASK, TASKS, settings_of, streams
-from plain_networks import HeadedResNet, mlp
 
 Examples = tuple[Tensor, Tensor, Tensor]  # images [n, ...], labels [n], first output of the head [n]
 
@@ -41,11 +42,10 @@ class PlainLoop:
         mine = range(TASKS) if union else [PRIMED[stream_id]]
         parts = [tensors(self.stream, task) for task in mine]
         images, self.labels, self.first = (torch.cat(part) for part in zip(*parts))
+        self.net = module_for(self.stream, self.settings, Randomness([0], torch.device("cpu")))
         if images.ndim == 4:
-            self.net = HeadedResNet(self.stream.heads, self.stream.classes).to(memory_format=memory_format)
+            self.net.to(memory_format=memory_format)
             images = images.contiguous(memory_format=memory_format)
-        else:
-            self.net = mlp(self.settings)
         self.images, self.parameters = images, list(self.net.parameters())
         self.optimizer = torch.optim.SGD(
             self.parameters, lr=self.settings.learning_rate, momentum=self.settings.momentum
@@ -66,7 +66,7 @@ class PlainLoop:
         images, labels, first = examples
         if self.stream.heads == 1:
             return F.cross_entropy(self.net(images), labels)
-        outputs = self.net.linear(self.net.features(images))
+        outputs = self.net.classifier(self.net.features(images))
         own = outputs.gather(1, first[:, None] + torch.arange(self.stream.classes))
         return F.cross_entropy(own, labels)
 

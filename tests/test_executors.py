@@ -10,7 +10,7 @@ from benchmark import executors, records, state
 from benchmark.cli import main
 from benchmark.executors import executor, node
 from benchmark.executors.executor import Where
-from benchmark.progress import Advance, Notice, Saved
+from benchmark.progress import Advance, Evaluated, Notice, Saved
 from benchmark.runner import Unit
 from writers import leftovers, numbers
 
@@ -59,6 +59,10 @@ def trained(begun: dict[Path, bytes], data: Path | None = None, unit: Unit = UNI
     return node.train(7, unit, Where(Path("nowhere"), data, "cpu", 1), begun, letters.extend), letters
 
 
+def places(results: Path) -> list[Path]:
+    return [records.path_of(results, UNIT.method, UNIT.stream, seed, UNIT.settings) for seed in UNIT.seeds]
+
+
 def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monkeypatch, tmp_path):
     monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
     monkeypatch.setattr(node, "TELL_EVERY", 0.0)
@@ -66,8 +70,11 @@ def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monke
     wrong, letters = trained({})
     assert wrong is None and {index for index, _ in letters} == {7} and not Path("nowhere").exists()
     kinds = [type(letter).__name__ for _, letter in letters]
-    assert kinds[-3:] == ["Saved", "Saved", "Advance"] and kinds.count("Kept") == 3
-    assert kinds[-4] == "Kept", "the state of runs that end together goes before the first record"
+    # the state of runs that end together goes before the first record
+    assert kinds[-6:] == ["Kept", "Evaluated", "Evaluated", "Saved", "Saved", "Advance"]
+    assert kinds.count("Kept") == 3
+    assert {letter.place for _, letter in letters if isinstance(letter, Evaluated | Saved)} == {
+        place.relative_to(tmp_path) for place in places(tmp_path)}
     assert main([*COMMAND, "--seeds", "2", "--jobs", "1", "--results", str(tmp_path)]) == 0
     matrices = {letter.record.seed: letter.record.accuracy_matrix for _, letter in letters if isinstance(letter, Saved)}
     assert matrices == {seed: numbers(tmp_path)["agem", "rotated-digits", seed][0] for seed in (0, 1)}

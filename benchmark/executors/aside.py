@@ -4,15 +4,14 @@ import random
 import time
 from collections.abc import Sequence
 
-from benchmark.executors.executor import Show
-from benchmark.progress import Notice
+from benchmark.progress import Notice, Watch
 from benchmark.unit import Unit
 
 
 class Aside:
     """Units to be tried, at first all, then those that another process computes; true while there are any."""
 
-    def __init__(self, units: Sequence[Unit], show: Show) -> None:
+    def __init__(self, units: Sequence[Unit], show: Watch) -> None:
         self._units: list[tuple[int, Unit]] = list(enumerate(units))
         self._show, self._when, self._told = show, 0.0, False
 

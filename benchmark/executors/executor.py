@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchmark.progress import Display, Event, Watch
+from benchmark.progress import Display, Watch
 from benchmark.runner import Unit, cores
 from methods.errors import InputError
-
-Show = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Executor(Protocol):
     def manner(self, units: Sequence[Unit], where: Where) -> str:
         """How the units are trained, for people: "2 at a time"."""
 
-    def run(self, units: Sequence[Unit], where: Where, show: Show) -> None:
+    def run(self, units: Sequence[Unit], where: Where, show: Watch) -> None:
         """Train the units, have each run recorded below where.results as it ends, and show what happens.
 
         Raises InputError where something given is wrong; at KeyboardInterrupt it ends what it started.

@@ -15,7 +15,8 @@ from multiprocessing.connection import wait as wait_for
 import torch
 
 from benchmark.executors.aside import Aside
-from benchmark.executors.executor import Show, Where, at_once
+from benchmark.executors.executor import Where, at_once
+from benchmark.progress import Watch
 from benchmark.runner import work
 from benchmark.unit import Unit
 from methods.errors import InputError
@@ -31,7 +32,7 @@ class Local:
         """See Executor."""
         return f"{at_once(len(units), where.device, self.jobs)} at a time"
 
-    def run(self, units: Sequence[Unit], where: Where, show: Show) -> None:
+    def run(self, units: Sequence[Unit], where: Where, show: Watch) -> None:
         """See Executor."""
         count = at_once(len(units), where.device, self.jobs)
         if count == 1:
@@ -40,7 +41,7 @@ class Local:
             _spread(units, where, count, show)
 
 
-def one_by_one(units: Sequence[Unit], where: Where, show: Show) -> None:
+def one_by_one(units: Sequence[Unit], where: Where, show: Watch) -> None:
     """Train the units in this process."""
     torch.set_num_threads(where.threads)
     aside = Aside(units, show)
@@ -49,7 +50,7 @@ def one_by_one(units: Sequence[Unit], where: Where, show: Show) -> None:
             aside.put(index, work(index, unit, where.results, where.data, where.device, show))
 
 
-def _spread(units: Sequence[Unit], where: Where, count: int, show: Show) -> None:
+def _spread(units: Sequence[Unit], where: Where, count: int, show: Watch) -> None:
     context = multiprocessing.get_context("spawn")  # a forked PyTorch may hang in its thread pool
     events = context.SimpleQueue()
     executor = ProcessPoolExecutor(count, context, _begin_worker, (events, where.threads))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.progress import Advance, Evaluated, Event
+from benchmark.progress import Advance, Evaluated, Event, Saved
 from benchmark.unit import Unit
 from methods.errors import InputError
 
@@ -34,7 +34,7 @@ class Kept:
 
 
 Letter = tuple[int, Event | Kept]
-"""The place of a unit in the list of units, and what it tells."""
+"""The place of a unit in the list of units, and what it tells; paths in it are relative to the results."""
 
 
 class Mailbox:
@@ -101,7 +101,7 @@ class _Sender:
         self._told, self._seen = 0.0, {}
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Evaluated):
+        if isinstance(event, Evaluated | Saved):
             event = replace(event, place=event.place.relative_to(self.folder))
         letters = [(self.index, kept) for kept in self._states()]
         now = time.monotonic()

@@ -7,7 +7,6 @@ units go on elsewhere from the last state it sent.
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 from collections import Counter, deque
@@ -26,9 +25,9 @@ from benchmark.claims import Claims
 from benchmark.data import load
 from benchmark.executors import node
 from benchmark.executors.aside import Aside
-from benchmark.executors.executor import Show, Where
+from benchmark.executors.executor import Where
 from benchmark.executors.ray_cluster import connected, first_line, sent
-from benchmark.progress import Advance, Evaluated, Event, Notice, Saved
+from benchmark.progress import Advance, Evaluated, Event, Notice, Saved, Watch
 from benchmark.runner import cores
 from benchmark.stream_names import arguments_of
 from benchmark.streams import build
@@ -59,10 +58,10 @@ class Ray:
         need = " and ".join(f"{count} {kind}" for kind, count in needs(where).items())
         return f"each a Ray task with {need}"
 
-    def run(self, units: Sequence[Unit], where: Where, show: Show) -> None:
+    def run(self, units: Sequence[Unit], where: Where, show: Watch) -> None:
         """See Executor."""
         if where.data is not None:  # a node has another current directory
-            where = replace(where, data=Path(os.path.abspath(os.path.expanduser(where.data))))
+            where = replace(where, data=where.data.absolute())
         need = needs(where)["CPU"]
         with connected(self.address, self.jobs * need if self.jobs else max(cores(), need), units):
             try:
@@ -91,7 +90,7 @@ class _Job:
 class _Driver:
     """Gives units to the cluster and writes what comes back."""
 
-    def __init__(self, units: Sequence[Unit], where: Where, show: Show, jobs: int | None) -> None:
+    def __init__(self, units: Sequence[Unit], where: Where, show: Watch, jobs: int | None) -> None:
         self.units, self.where, self.show, self.jobs = units, where, show, jobs
         self.aside = Aside(units, show)
         self.saved: set[tuple[int, int]] = set()  # units' indices and seeds
@@ -196,8 +195,9 @@ class _Driver:
             commit, clean = provenance.checkout(provenance.PROJECT)
             origin = letter.record.provenance.model_copy(update={"commit": commit, "clean": clean})
             record = letter.record.model_copy(update={"provenance": origin})
+            place = records.save(self.where.results, record)
             self.saved.add((index, record.seed))
-            self.show(Saved(records.save(self.where.results, record), record))
+            self.show(Saved(place, record))
 
     def _close(self, task: ray.ObjectRef, job: _Job) -> None:
         try:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import submitit
 from submitit.helpers import Checkpointable
 
-from benchmark.executors.executor import Show, Where
-from benchmark.progress import Advance, Event, say
+from benchmark.executors.executor import Where
+from benchmark.progress import Advance, Event, Watch, say
 from benchmark.unit import Unit
 from methods.errors import InputError
 
@@ -55,7 +55,7 @@ class Slurm:
         """See Executor."""
         return f"as {len(units)} Slurm jobs"
 
-    def run(self, units: Sequence[Unit], where: Where, show: Show) -> None:
+    def run(self, units: Sequence[Unit], where: Where, show: Watch) -> None:
         """See Executor."""
         jobs: dict[int, submitit.Job] = {}
         try:
@@ -117,7 +117,7 @@ class Work(Checkpointable):
         return Said(events)
 
 
-def _tell(number: int, unit: Unit, job: submitit.Job, show: Show) -> None:
+def _tell(number: int, unit: Unit, job: submitit.Job, show: Watch) -> None:
     error = job.exception()
     if error is not None:
         raise InputError(

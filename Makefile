@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 report test bench soak published docs clean
+.PHONY: help setup demo table2 report test test-cluster bench soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -11,7 +11,7 @@ DEMO := out/demo
 DIGITS := --stream permuted-digits --stream rotated-digits --stream split-digits
 
 help:  ## list the targets (the default)
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/installed  ## make .venv with the pinned packages; nothing else
 
@@ -37,6 +37,10 @@ report: .venv/installed  ## everything the records say on one page, out/report.h
 
 test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
 	@.venv/bin/python -m pytest
+
+test-cluster: .venv/installed  ## the tests of Ray and Slurm (submitit), on this machine alone; installs both first
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[ray,slurm]'
+	@.venv/bin/python -m pytest tests/test_ray.py tests/test_slurm.py tests/test_executors.py
 
 bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; needs BENCHMARK_DATA=DIR, idle cores
 	@mkdir -p out results

@@ -59,17 +59,17 @@ def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
     return sorted(set(singles)) if singles else list(range(5 if count is None else count))
 
 
-def overrides(pairs: Sequence[str] | None) -> dict[str, str]:
-    """The settings given as KEY=VALUE, values still as text (methods.settings reads and checks them).
+def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, str]:
+    """What is given as KEY=VALUE, values still as text; example: a pair that the message shows.
 
     Raises InputError for a pair without '=', without a key or a value, and for a key given twice.
     """
     values: dict[str, str] = {}
-    for pair in pairs or ():
+    for pair in given or ():
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not (key and equals and value):
-            raise InputError(f"--set: '{pair}' is not KEY=VALUE, for example --set tasks=3")
+            raise InputError(f"{option}: '{pair}' is not KEY=VALUE, for example {option} {example}")
         if key in values:
-            raise InputError(f"--set: '{key}' is given twice")
+            raise InputError(f"{option}: '{key}' is given twice")
         values[key] = value
     return values

@@ -119,7 +119,11 @@ def save(path: Path, point: Point, tensors: Mapping[str, Tensor]) -> None:
     Raises InputError where the folder cannot be written or the disk is full; what was there before stays.
     """
     text, tensors = point.model_dump_json(), {name: value.cpu() for name, value in tensors.items()}
-    content = safetensors.torch.save(tensors, {"point": text, "digest": _digest(text, tensors)})
+    put(path, safetensors.torch.save(tensors, {"point": text, "digest": _digest(text, tensors)}))
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write the bytes of a state, perhaps another machine's, as `save` does."""
     atomic.write(path, content, _draft(path))
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmark import runner, workers
+from benchmark import runner
+from benchmark.executors import executor
+from benchmark.executors.executor import Where
+from benchmark.executors.local import Local
 from benchmark.paper import PUBLISHED
 from benchmark.records import SEARCH_FOLDER, Record, load, path_of
 from benchmark.search import SEED, Changes, Trial, chosen, trials
@@ -27,9 +30,10 @@ def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Pat
         for unit in runner.plan([method], [stream], [SEED], changes, place, data, "cpu")
     ]
     if units:
-        workers.check_writable(place)
-        longest_first = sorted(units, key=lambda unit: -unit.cost)
-        workers.run([replace(unit, among=len(units)) for unit in longest_first], place, data, "cpu", jobs)
+        executor.check_writable(place)
+        longest_first = [replace(unit, among=len(units)) for unit in sorted(units, key=lambda unit: -unit.cost)]
+        threads = executor.threads_of(longest_first, "cpu", jobs)
+        executor.run(Local(jobs), longest_first, Where(place, data, "cpu", threads))
 
 
 def text(methods: Sequence[str], stream: str, results: Path) -> str:

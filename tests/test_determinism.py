@@ -22,7 +22,7 @@ MOMENTS = ("seconds", "started", "digest")
 @pytest.fixture(autouse=True)
 def one_core(monkeypatch):
     """Runs in this process take one thread: the tests are as fast on a busy machine."""
-    monkeypatch.setattr("benchmark.workers.cores", lambda: 1)
+    monkeypatch.setattr("benchmark.executors.executor.cores", lambda: 1)
     yield
     torch.set_num_threads(1)
 
@@ -46,7 +46,10 @@ def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
     """For every method, with another order of hashes and what was run before in this process."""
     for name in ("here", "again"):
         assert main(command(tmp_path / name, *SMALL, "--seeds", "2")) == 0
-    script = "import sys; from benchmark import cli, workers; workers.cores = lambda: 1; sys.exit(cli.main(sys.argv[1:]))"
+    script = (
+        "import sys; from benchmark import cli; from benchmark.executors import executor; "
+        "executor.cores = lambda: 1; sys.exit(cli.main(sys.argv[1:]))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, *command(tmp_path / "there", *SMALL, "--seeds", "2")], cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": "12345"}, capture_output=True, text=True, timeout=120,

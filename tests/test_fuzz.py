@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from literal import record
 
-from benchmark import records, runner, streams, workers
+from benchmark import records, runner, streams
 from benchmark.catalogue import STREAMS
 from benchmark.cli import main
+from benchmark.executors import executor
 from benchmark.options import FORMATS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -38,7 +39,7 @@ def playground(tmp_path_factory):
         os.truncate(next(Path("damaged").glob("*/*/*.json")), 300)
         Path("file").write_text("")
         patch.setattr(runner, "build", planned)
-        patch.setattr(workers, "run", lambda *given: None)
+        patch.setattr(executor, "run", lambda *given: None)
         patch.setattr("benchmark.figure.curves", lambda chosen, stem: (stem, stem))
         yield
 

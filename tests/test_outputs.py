@@ -10,9 +10,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmark import records, workers
+from benchmark import records
 from benchmark.catalogue import STREAMS
 from benchmark.cli import main
+from benchmark.executors import executor
 from benchmark.progress import Evaluated, Notice, say_json
 from benchmark.tensorboard import Board
 from methods.catalogue import METHOD_ROWS
@@ -29,7 +30,7 @@ def watched(tmp_path_factory) -> tuple[Path, Path]:
     """The records and the TensorBoard folder of four runs, one command."""
     folder = tmp_path_factory.mktemp("watched")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "cores", lambda: 1)
+        patch.setattr(executor, "cores", lambda: 1)
         assert main([*RUN, "--results", str(folder / "results"), "--tensorboard", str(folder / "board")]) == 0
     torch.set_num_threads(1)
     return folder / "results", folder / "board"
@@ -80,7 +81,7 @@ def test_a_folder_for_tensorboard_that_cannot_be_is_one_line(watched, tmp_path, 
 
 
 def test_json_of_a_run_is_a_line_a_run_and_nothing_else(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(workers, "cores", lambda: 1)
+    monkeypatch.setattr(executor, "cores", lambda: 1)
     command = [*RUN, "--results", str(tmp_path), "--json"]
     assert main(command) == 0
     torch.set_num_threads(1)
@@ -117,7 +118,7 @@ def test_json_of_list_and_data(capsys):
 
 def test_tensorboard_is_not_loaded_unless_asked_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "benchmark.tensorboard", None)  # an import of it fails
-    monkeypatch.setattr(workers, "cores", lambda: 1)
+    monkeypatch.setattr(executor, "cores", lambda: 1)
     assert main([*RUN, "--results", str(tmp_path)]) == 0
     torch.set_num_threads(1)
     with pytest.raises(ImportError):

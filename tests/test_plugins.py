@@ -38,7 +38,7 @@ RUN = ["run", "--stream", "split-digits", "--seeds", "2", "--set", "tasks=2", "-
 @pytest.fixture(autouse=True)
 def one_core(monkeypatch):
     """Runs in this process take one thread."""
-    monkeypatch.setattr("benchmark.workers.cores", lambda: 1)
+    monkeypatch.setattr("benchmark.executors.executor.cores", lambda: 1)
     yield
     torch.set_num_threads(1)
 

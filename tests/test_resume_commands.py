@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import records, state, workers
+from benchmark import records, state
 from benchmark.cli import main
 from benchmark.engine import Cell
+from benchmark.executors import executor
 from methods.errors import InputError
 from writers import leftovers, numbers
 
@@ -25,7 +26,7 @@ COMMAND = ["run", "--method", "agem", "--stream", "rotated-digits", "--jobs", "1
 def one_thread():
     """A command in this process takes one thread, and leaves it so."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "cores", lambda: 1)
+        patch.setattr(executor, "cores", lambda: 1)
         yield
     torch.set_num_threads(1)
 

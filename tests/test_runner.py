@@ -13,9 +13,11 @@ import psutil
 import pytest
 import torch
 
-from benchmark import records, runner, workers
+from benchmark import records, runner
 from benchmark.catalogue import STREAMS
 from benchmark.cli import main
+from benchmark.executors import executor, local
+from benchmark.executors.executor import Where
 from methods.errors import InputError
 from methods.settings import settings_for
 
@@ -134,11 +136,10 @@ def test_the_longest_units_come_first_and_the_order_is_stable(tmp_path):
     assert units[0].cost > units[-1].cost
 
 
-def test_workers_are_no_more_than_units_and_one_on_a_gpu(tmp_path):
-    units = plan(tmp_path)
-    assert workers.workers(units, "cpu", 64) == 4 and workers.workers(units, "cpu", 3) == 3
-    assert workers.workers(units, "cuda", None) == 1
-    assert workers.workers(units, "cpu", None) == min(4, runner.cores())
+def test_workers_are_no_more_than_units_and_one_on_a_gpu():
+    assert executor.at_once(4, "cpu", 64) == 4 and executor.at_once(4, "cpu", 3) == 3
+    assert executor.at_once(4, "cuda", None) == 1
+    assert executor.at_once(4, "cpu", None) == min(4, runner.cores())
 
 
 def test_seeds_whose_tasks_differ_in_length_are_grouped_by_length(tmp_path):
@@ -163,7 +164,7 @@ def test_sigterm_in_one_process_keeps_what_is_finished(tmp_path, capsys, monkeyp
             os.kill(os.getpid(), signal.SIGTERM)
         runner.work(index, *given)
 
-    monkeypatch.setattr(workers, "work", one_then_stopped)
+    monkeypatch.setattr(local, "work", one_then_stopped)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["run", *CELLS, *SMALL, "--seeds", "2", "--jobs", "1", "--results", str(tmp_path)]) == 130
     err = capsys.readouterr().err
@@ -175,7 +176,7 @@ def test_what_is_wrong_in_a_worker_is_one_input_error(tmp_path):
     impossible = settings_for("naive", "split-digits", {"tasks": 9})
     unit = runner.Unit("naive", "split-digits", (0,), impossible, 1.0)
     with pytest.raises(InputError, match="split-digits cannot have 9 tasks"):
-        workers.run([unit, unit], tmp_path, None, "cpu", 2)
+        executor.run(local.Local(2), [unit, unit], Where(tmp_path, None, "cpu", 1))
     assert multiprocessing.active_children() == []
 
 

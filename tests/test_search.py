@@ -88,7 +88,7 @@ def test_trials_are_recorded_apart_and_not_run_again(small, tmp_path, monkeypatc
     ]
     assert load_all(tmp_path) == []  # no trial gets into the table
 
-    monkeypatch.setattr("benchmark.workers.run", lambda *_: pytest.fail("a recorded trial is run again"))
+    monkeypatch.setattr("benchmark.executors.executor.run", lambda *_: pytest.fail("a recorded trial is run again"))
     trials.run(methods, streams, tmp_path, None, 1)
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import data, records, runner, state, workers
+from benchmark import data, records, runner, state
+from benchmark.executors import executor
 from benchmark.cli import main
 
 HERE = Path(__file__).resolve().parent
@@ -41,7 +42,7 @@ def write(results: Path, arguments: list[str], log: Path, save_every: float = 0.
     """`run` in this process, on one thread; `kill_at`: it dies of SIGKILL at that file operation, counted from 0."""
     sys.stdout = sys.stderr = open(log, "a", buffering=1, encoding="utf-8")
     torch.set_num_threads(1)
-    workers.cores = runner.cores = lambda: 1
+    executor.cores = runner.cores = lambda: 1
     state.SAVE_EVERY, state.LARGEST_SHARE = save_every, float("inf")
     if kill_at is not None:
         _die_at(kill_at)

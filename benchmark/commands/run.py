@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs, plugins
+from benchmark import executors, inputs, plugins
 from benchmark.app import app
 from benchmark.catalogue import PAPER_STREAMS, STREAMS
 from benchmark.options import Board, Changes, Data, Jobs, Json, Methods, Results, Seeds, SingleSeeds, Streams
@@ -37,6 +37,17 @@ def run(
     results: Results = Path("results"),
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     jobs: Jobs = None,
+    threads: Annotated[int | None, typer.Option(
+        min=1, max=1024, metavar="N",
+        help="Threads of a process; they decide the last bits of a run; default cores / jobs.")] = None,
+    executor: Annotated[str, typer.Option(
+        metavar="|".join(executors.EXECUTORS), help="What trains: this machine, Ray or Slurm.")] = "local",
+    address: Annotated[str | None, typer.Option(
+        metavar="HOST:PORT|auto",
+        help="A Ray cluster that runs already; default $RAY_ADDRESS, else a Ray on this machine.")] = None,
+    slurm: Annotated[list[str] | None, typer.Option(
+        metavar="KEY=VALUE",
+        help="A parameter of the Slurm jobs: time=MINUTES, partition, mem and so on; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
     tensorboard: Board = None,
     as_json: Annotated[bool, typer.Option(
@@ -48,11 +59,15 @@ def run(
     """
     methods = inputs.methods(method)
     streams = inputs.names("--stream", stream, STREAMS, PAPER_STREAMS)
-    numbers, changes = inputs.seeds(seeds, seed), inputs.overrides(set)
+    numbers, changes = inputs.seeds(seeds, seed), inputs.pairs("--set", set, "tasks=3")
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
+    inputs.one_of("--executor", executor, executors.EXECUTORS)
+    parameters = inputs.pairs("--slurm", slurm, "partition=cpu")
+    executors.check(executor, address, parameters)
+    cells, trainer = (methods, streams, numbers, changes), (executor, jobs, address, parameters)
     aside = sys.stderr if as_json else sys.stdout
     try:
-        _run(methods, streams, numbers, changes, results, data, device, jobs, force, tensorboard, as_json, aside)
+        _run(cells, results, data, device, trainer, threads, force, tensorboard, as_json, aside)
     except KeyboardInterrupt:
         print("interrupted: finished runs are recorded; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -64,9 +79,8 @@ def run(
     print(printable(f"records are in {results}; see the table: python -m benchmark table{again}"), file=aside)
 
 
-def _run(
-    methods, streams, seeds, overrides, results, data, device, jobs, force, tensorboard, as_json, aside
-) -> None:
+def _run(cells, results, data, device, trainer, threads, force, tensorboard, as_json, aside) -> None:
+    methods, streams, seeds, overrides = cells
     for method in methods:
         plugins.id_of(method)  # one from elsewhere is loaded, or refused, before its settings are read
     try:  # a mistyped setting is told before PyTorch has loaded
@@ -74,20 +88,23 @@ def _run(
             plugins.settings_of(method, stream, overrides)
     except InputError as error:
         raise InputError(f"--set: {error}") from None
-    from benchmark import runner, workers
+    from benchmark import runner
+    from benchmark.executors.executor import Where, check_writable, run, threads_of
 
-    place = runner.device_named(device)
+    (name, jobs, _, _), executor = trainer, executors.named(*trainer)
+    elsewhere = name != "local" and device == "cuda"  # this machine needs no GPU then
+    place = device if elsewhere else runner.device_named(device)
     units = runner.plan(methods, streams, seeds, overrides, results, data, place, force)
     if units:
-        workers.check_writable(results)
+        check_writable(results)
+    where = Where(results, data, place, threads or threads_of(units, place, jobs))
     runs, missing = len(methods) * len(streams) * len(seeds), sum(len(unit.seeds) for unit in units)
-    at_a_time = workers.workers(units, place, jobs)
-    todo = f"{missing} to do on {place}, {at_a_time} at a time" if units else "none to do"
+    todo = f"{missing} to do on {place}, {executor.manner(units, where)}" if units else "none to do"
     print(f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
           f"{runs - missing} recorded already, {todo}", file=aside, flush=True)
     with _watching(as_json, tensorboard, results) as watch:
         if units:
-            workers.run(units, results, data, place, jobs, watch)
+            run(executor, units, where, watch)
 
 
 @contextmanager

@@ -1,0 +1,38 @@
+"""Units that wait for their turn."""
+
+import random
+import time
+from collections.abc import Sequence
+
+from benchmark.progress import Notice, Watch
+from benchmark.unit import Unit
+
+
+class Aside:
+    """Units to be tried, at first all, then those that another process computes; true while there are any."""
+
+    def __init__(self, units: Sequence[Unit], show: Watch) -> None:
+        self._units: list[tuple[int, Unit]] = list(enumerate(units))
+        self._show, self._when, self._told = show, 0.0, False
+
+    def __bool__(self) -> bool:
+        return bool(self._units)
+
+    def put(self, index: int, unit: Unit | None) -> None:
+        """Put a unit aside."""
+        if unit is not None:
+            self._units.append((index, unit))
+
+    def due(self, waiting: bool) -> list[tuple[int, Unit]]:
+        """Those to try now, if any; `waiting`: there is nothing else to do, so wait till there are."""
+        if waiting and self._units and self._when and not self._told:
+            runs, self._told = sum(len(unit.seeds) for _, unit in self._units), True
+            self._show(Notice(f"waiting for another command that computes {runs} of these runs"))
+        left = self._when - time.monotonic()
+        if left > 0:
+            if not waiting:
+                return []
+            time.sleep(left)
+        self._when = time.monotonic() + random.uniform(0.5, 1.5)  # two that stand in each other's way must part
+        units, self._units = self._units, []
+        return units

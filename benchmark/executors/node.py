@@ -1,0 +1,122 @@
+"""What runs on the nodes of a Ray cluster: a unit in a folder of its own, and the box that what it tells goes to.
+
+PyTorch is loaded when a unit begins: the box needs none.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.progress import Advance, Evaluated, Event, Saved
+from benchmark.unit import Unit
+from methods.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.executors.executor import Where
+
+TELL_EVERY = 0.5
+"""Seconds between two reports of a unit's progress at least: a thousand units share one box."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The file of a state at a task's end, for the driver to keep: another node can go on from it."""
+
+    path: Path  # relative to the results
+    content: bytes
+
+
+Letter = tuple[int, Event | Kept]
+"""The place of a unit in the list of units, and what it tells; paths in it are relative to the results."""
+
+
+class Mailbox:
+    """Holds letters until the driver takes them."""
+
+    def __init__(self) -> None:
+        self._letters: list[Letter] = []
+
+    def put(self, letters: list[Letter]) -> None:
+        """Add letters."""
+        self._letters += letters
+
+    def take(self) -> list[Letter]:
+        """All letters since the last time, in the order of each unit."""
+        letters, self._letters = self._letters, []
+        return letters
+
+
+def train(
+    index: int, unit: Unit, where: Where, begun: Mapping[Path, bytes], send: Callable[[list[Letter]], None]
+) -> str | None:
+    """Train a unit on this machine, going on from the files of state in `begun`; its records are sent.
+
+    Returns None, or one line that names this machine and says what is wrong with what was given.
+    """
+    import torch
+
+    from benchmark import runner, state
+
+    try:
+        _check(unit, where)
+        torch.set_num_threads(where.threads)
+        with tempfile.TemporaryDirectory(prefix="clbench-") as folder:
+            for path, content in begun.items():
+                state.put(Path(folder, path), content)
+            sender = _Sender(index, Path(folder), send)
+            runner.work(index, unit, Path(folder), where.data, where.device, sender)
+    except InputError as error:
+        return f"node {socket.gethostname()}: {error}"
+    return None
+
+
+def _check(unit: Unit, where: Where) -> None:
+    """Raises InputError where this machine lacks the data or the GPU; a node of many downloads nothing."""
+    from benchmark.catalogue import STREAMS
+    from benchmark.data_files import ARCHIVES, VARIABLE, find, places
+    from benchmark.runner import device_named
+
+    device_named(where.device)
+    archive = ARCHIVES.get(STREAMS[unit.stream].dataset)
+    if archive is not None and find(archive, where.data) is None:
+        looked = ", ".join(str(os.path.abspath(place)) for place in places(archive, where.data))
+        raise InputError(
+            f"{archive.title} is not in {looked}: put it on every node and name its place there by --data, or by "
+            f"{VARIABLE} where the node is started"
+        )
+
+
+class _Sender:
+    """Takes what a unit tells and sends it on, before it the states that were written since."""
+
+    def __init__(self, index: int, folder: Path, send: Callable[[list[Letter]], None]) -> None:
+        self.index, self.folder, self.send = index, folder, send
+        self._told, self._seen = 0.0, {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Evaluated | Saved):
+            event = replace(event, place=event.place.relative_to(self.folder))
+        letters = [(self.index, kept) for kept in self._states()]
+        now = time.monotonic()
+        if not isinstance(event, Advance) or now - self._told >= TELL_EVERY:
+            letters.append((self.index, event))
+            self._told = now
+        if letters:
+            self.send(letters)
+
+    def _states(self) -> Iterator[Kept]:
+        from benchmark.state import FOLDER
+
+        for path in sorted(self.folder.glob(f"{FOLDER}/*/*/*.safetensors")):
+            file = path.stat()
+            version = file.st_ino, file.st_mtime_ns
+            if self._seen.get(path) != version:
+                self._seen[path] = version
+                yield Kept(path.relative_to(self.folder), path.read_bytes())

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 report test bench soak published docs clean
+.PHONY: help setup demo table2 report test check defects bench soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -37,6 +37,12 @@ report: .venv/installed  ## everything the records say on one page, out/report.h
 
 test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
 	@.venv/bin/python -m pytest
+
+check: .venv/installed  ## small cells against their references, the committed tables against their records
+	@$(RUN) check
+
+defects: .venv/installed  ## plant defects in a copy of the project: tests or check must catch each
+	@.venv/bin/python tests/planted_defects.py
 
 bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; needs BENCHMARK_DATA=DIR, idle cores
 	@mkdir -p out results

@@ -19,3 +19,16 @@ def insert(text: str, document: Path, mark: str) -> None:
         document.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot put the text into {document}: {error}") from None
+
+
+def inserted(document: Path, mark: str) -> str | None:
+    """What stands between the lines <!-- mark --> and <!-- /mark --> of a document; None without such lines.
+
+    Raises InputError where the document cannot be read.
+    """
+    try:
+        _, found, rest = document.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {document}: {error}") from None
+    text, closed, _ = rest.partition(f"<!-- /{mark} -->")
+    return text if found and closed else None

@@ -66,6 +66,12 @@ def say(event: Event) -> None:
         print(printable(event.line), flush=True)
 
 
+def say_notices(event: Event) -> None:
+    """Print notices alone, as where the runs are not what a person asked for."""
+    if isinstance(event, Notice):
+        say(event)
+
+
 def say_json(event: Event) -> None:
     """Print a recorded run as a line of JSON on standard output, and what else is to be said on standard error."""
     if isinstance(event, Saved):

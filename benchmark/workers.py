@@ -25,17 +25,17 @@ from methods.errors import InputError
 
 def run(
     units: Sequence[Unit], results: Path, data: Path | None, device: str, jobs: int | None = None,
-    watch: Watch | None = None,
+    watch: Watch | None = None, threads: int | None = None,
 ) -> None:
     """Train the units and record their runs, `jobs` units at a time (default: one a core; on a GPU one).
 
     A record is written the moment its run ends, so whatever stops the rest, it stays. `watch` is shown every event;
-    by default lines are printed. Raises InputError where the records cannot be written or memory runs out;
+    by default lines are printed. `threads`: of each process, by default what the cores leave it. Raises InputError where the records cannot be written or memory runs out;
     KeyboardInterrupt on SIGINT and SIGTERM, workers ended.
     """
     count = workers(units, device, jobs)
     # What is left of a command gets as many threads as the whole had: they decide the last bits of a run.
-    threads = max(1, cores() // _at_once(max(unit.among for unit in units), device, jobs))
+    threads = threads or max(1, cores() // _at_once(max(unit.among for unit in units), device, jobs))
     phases = [len(unit.load().phases(unit.settings.tasks)) for unit in units]
     display = Display([unit.title for unit in units], phases, [unit.cost for unit in units], watch)
     with _sigterm_as_interrupt(), display:

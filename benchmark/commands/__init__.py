@@ -4,5 +4,5 @@ Whatever loads PyTorch or pandas is imported inside the command that needs it, s
 """
 
 from benchmark.commands import (  # noqa: F401  (in the order of the help)
-    run, table, report, list_, data, verify, tune, new_method, check_method,
+    run, table, report, list_, data, verify, check, tune, new_method, check_method,
 )

@@ -1,0 +1,75 @@
+"""The cells that `check` trains again: every method on small streams, a few seeds each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmark import records, runner, workers
+from benchmark.catalogue import STREAMS
+from benchmark.data_files import ARCHIVES, find
+from benchmark.progress import say_notices
+from methods.catalogue import METHOD_ROWS
+
+METRICS = ("average_accuracy", "average_forgetting", "learning_accuracy")
+
+Cell = tuple[str, str]  # method, stream
+Measured = dict[Cell, dict[str, np.ndarray]]  # by metric, one value a seed, NaN where it diverged
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A stream made small: the settings changed from the protocol's, and the seeds trained, 0 to `seeds` - 1."""
+
+    stream: str
+    changes: Mapping[str, float]
+    seeds: int
+
+
+_DIGITS = {"train_examples": 300, "hidden": 64, "learning_rate": 0.3, "ewc_lambda": 3.0}
+PROBES = (
+    Probe("permuted-digits", {**_DIGITS, "tasks": 3, "epochs": 3}, 10),
+    # the only one with momentum, which must begin anew with every epoch
+    Probe("rotated-digits", {**_DIGITS, "tasks": 6, "epochs": 2, "momentum": 0.8, "learning_rate": 0.06}, 10),
+    Probe("split-digits", {**_DIGITS, "tasks": 5, "train_examples": 200}, 10),
+    Probe("permuted-mnist", {"tasks": 2, "train_examples": 1000}, 3),
+    Probe("rotated-mnist", {"tasks": 2, "train_examples": 1000}, 3),
+)
+
+
+def at_hand(data: Path | None) -> list[Probe]:
+    """The probes whose data need no download. Raises InputError where `data` is no directory."""
+    return [
+        probe for probe in PROBES
+        if STREAMS[probe.stream].dataset == "digits" or find(ARCHIVES[STREAMS[probe.stream].dataset], data)
+    ]
+
+
+def measure(probes: Sequence[Probe], block: int, data: Path | None, jobs: int | None) -> Measured:
+    """Train all methods on the probes in a results directory of their own, on the CPU, and read the records.
+
+    block: which seeds; 0 is those of the probe, 1 as many that follow, and so on.
+    """
+    with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
+        units = []
+        for probe in probes:
+            seeds = range(block * probe.seeds, (block + 1) * probe.seeds)
+            units += runner.plan(list(METHOD_ROWS), [probe.stream], seeds, probe.changes, Path(folder), data, "cpu")
+        workers.run(units, Path(folder), data, "cpu", jobs, say_notices, threads=1)
+        return _by_cell(records.load_all(Path(folder)))
+
+
+def _by_cell(runs: Sequence[records.Record]) -> Measured:
+    measured: dict[Cell, dict[str, list[float]]] = {}
+    for run in sorted(runs, key=lambda run: run.seed):
+        values = measured.setdefault((run.method, run.stream), {metric: [] for metric in METRICS})
+        for metric in METRICS:
+            values[metric].append(getattr(run.metrics, metric))
+    return {
+        cell: {metric: np.array(numbers, dtype=float) for metric, numbers in values.items()}
+        for cell, values in measured.items()
+    }

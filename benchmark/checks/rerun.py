@@ -1,0 +1,115 @@
+"""One recorded run, trained again and compared with its record."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from benchmark import provenance, records, runner
+from benchmark.checks.cells import METRICS
+from benchmark.progress import Display, say_notices
+from benchmark.records import Record
+from benchmark.unit import Unit
+from methods import METHODS
+from methods.errors import InputError
+from methods.settings import settings_for
+
+DEVIATIONS = 3.0
+"""How far a run elsewhere may lie from its record, in standard deviations over the cell's other recorded seeds."""
+LEAST = 0.005
+"""How far at least, a fraction: four seeds may lie close together by chance."""
+ENOUGH_SEEDS = 3
+OTHERWISE = 0.05
+"""How far where fewer than ENOUGH_SEEDS others are recorded; a fraction."""
+
+
+def rerun(
+    method: str, stream: str, seed: int, overrides: Mapping[str, object], results: Path, data: Path | None
+) -> tuple[bool, str]:
+    """Train a recorded run again, beside the seeds and with the threads that its record names.
+
+    Returns whether it agrees with its record, and a line that says so and by which measure: equality of the whole
+    accuracy matrix where processor, libraries, code and data are the record's, else DEVIATIONS for each metric.
+    Raises InputError where there is no such record.
+    """
+    settings = settings_for(method, stream, overrides)
+    path = records.path_of(results, method, stream, seed, settings)
+    if not path.is_file():
+        raise InputError(f"{path} is no record; make it with the same options: python -m benchmark run")
+    kept = records.load_placed(path, results)
+    origin = kept.provenance
+    seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
+    unit = Unit(method, stream, seeds, settings, cost=1.0)
+    with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
+        _train(unit, Path(folder), data, runner.device_named(origin.device), origin.threads)
+        made = records.load(records.path_of(Path(folder), method, stream, seed, settings))
+    name = f"{method} on {stream}, seed {seed}"
+    reasons = _elsewhere(kept, made)
+    if not reasons:
+        return _exactly(name, kept, made)
+    return _nearly(name, kept, made, _tolerances(path.parent, kept), " and ".join(reasons))
+
+
+def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        phases = len(METHODS[unit.method].phases(unit.settings.tasks))
+        with Display([unit.title], [phases], [unit.cost], say_notices) as display:
+            runner.work(0, unit, folder, data, device, display.show)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _elsewhere(kept: Record, made: Record) -> list[str]:
+    """In what the run differs from its record of all that decides the last bits."""
+    old, new = kept.provenance, made.provenance
+    names = [name for name in provenance.LIBRARIES if old.versions.get(name) != new.versions.get(name)]
+    pairs = [(field, getattr(old, field) != getattr(new, field))
+             for field in ("processor", "code", "data", "threads", "seeds_together")]
+    return [f"another {field.replace('_', ' ')}" for field, other in pairs if other] + (
+        [f"another version of {', '.join(names)}"] if names else []
+    )
+
+
+def _exactly(name: str, kept: Record, made: Record) -> tuple[bool, str]:
+    if (kept.status, kept.diverged, kept.accuracy_matrix) == (made.status, made.diverged, made.accuracy_matrix):
+        return True, f"{name}: equal to its record, bit for bit"
+    return False, f"{name}: {_beside(kept, made)}; equality is due: the same processor, libraries, code and data"
+
+
+def _nearly(
+    name: str, kept: Record, made: Record, tolerances: Mapping[str, float], reason: str
+) -> tuple[bool, str]:
+    agrees = kept.status == made.status and all(
+        kept.status == "diverged"
+        or abs(getattr(made.metrics, metric) - getattr(kept.metrics, metric)) <= tolerance
+        for metric, tolerance in tolerances.items()
+    )
+    allowed = ", ".join(f"{tolerance:.4f}" for tolerance in tolerances.values())
+    return agrees, f"{name}: {_beside(kept, made)}; within {allowed} is due, not equality: {reason}"
+
+
+def _beside(kept: Record, made: Record) -> str:
+    return ", ".join(
+        f"{metric.replace('_', ' ')} {_shown(made, metric)} (recorded {_shown(kept, metric)})" for metric in METRICS
+    )
+
+
+def _shown(record: Record, metric: str) -> str:
+    value = getattr(record.metrics, metric)
+    return "diverged" if value is None else f"{value:.4f}"
+
+
+def _tolerances(folder: Path, kept: Record) -> dict[str, float]:
+    """For each metric, from the complete runs of the same cell; not from the run itself, which may be wrong."""
+    others = [record for record in map(records.load, sorted(folder.glob("*.json")))
+              if record.settings == kept.settings and record.seed != kept.seed and record.status == "complete"]
+    if len(others) < ENOUGH_SEEDS:
+        return dict.fromkeys(METRICS, OTHERWISE)
+    spreads = {metric: statistics.stdev(getattr(record.metrics, metric) for record in others) for metric in METRICS}
+    return {metric: max(DEVIATIONS * spread, LEAST) for metric, spread in spreads.items()}

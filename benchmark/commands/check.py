@@ -1,0 +1,95 @@
+"""check: whether the metrics are what they were."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark import inputs
+from benchmark.app import app
+from benchmark.catalogue import STREAMS
+from benchmark.options import Changes, Data, Jobs, Results
+from methods.catalogue import METHOD_ROWS
+from methods.errors import InputError
+
+
+@app.command(epilog=(
+    "Examples:\n\n"
+    "python -m benchmark check\n\n"
+    "python -m benchmark check --accept  [dim]# what moved is right: let it be the reference[/dim]\n\n"
+    "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# one recorded run again[/dim]"
+))
+def check(
+    results: Results = Path("results"),
+    data: Data = None,
+    jobs: Jobs = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Renew the references and say what moved.")] = False,
+    method: Annotated[str | None, typer.Option(metavar="ID", help="Of the one run to train again.")] = None,
+    stream: Annotated[str | None, typer.Option(metavar="ID", help="Of the one run to train again.")] = None,
+    seed: Annotated[int | None, typer.Option(
+        min=0, max=inputs.LAST_SEED, metavar="K", help="Of the one run to train again.")] = None,
+    set: Changes = None,
+) -> None:
+    """Train small cells again, make the committed tables again, compare both. Exit code 1 if something moved.
+
+    With --method, --stream and --seed: train that recorded run again and compare it with its record.
+    """
+    single, changes = _single(method, stream, seed), inputs.overrides(set)
+    if single is None and changes:
+        raise InputError("--set: it names one run's settings, so give it with --method, --stream and --seed")
+    if single is not None and accept:
+        raise InputError("--accept: it renews all references, so give it without --method, --stream and --seed")
+    try:
+        if single is not None:
+            from benchmark.checks.rerun import rerun
+
+            agrees, line = rerun(*single, changes, results, data)
+            print(line)
+        else:
+            agrees = _accept(results, data, jobs) if accept else _check(results, data, jobs)
+    except KeyboardInterrupt:
+        print("interrupted: nothing was changed", file=sys.stderr)
+        raise typer.Exit(130) from None
+    raise typer.Exit(not agrees)
+
+
+def _single(method: str | None, stream: str | None, seed: int | None) -> tuple[str, str, int] | None:
+    if method is None and stream is None and seed is None:
+        return None
+    if method is None or stream is None or seed is None:
+        raise InputError("--method, --stream and --seed name one recorded run: give all three, or none")
+    inputs.one_of("--method", method, METHOD_ROWS)
+    inputs.one_of("--stream", stream, STREAMS)
+    return method, stream, seed
+
+
+def _check(results: Path, data: Path | None, jobs: int | None) -> bool:
+    from benchmark.checks import bands, cells, tables
+
+    made = tables.recompute(results)
+    reference = bands.load(results)
+    if reference is None:
+        raise InputError(f"--results: {results} holds no {bands.FILE}; make it: python -m benchmark check --accept")
+    probes = cells.at_hand(data)
+    comparisons = list(bands.compare(probes, cells.measure(probes, 0, data, jobs), reference))
+    moved = [f"moved: {line}" for line in bands.moved(comparisons)]
+    for line in made.lines + moved:
+        print(line)
+    absent = "" if len(probes) == len(cells.PROBES) else " (MNIST is not at hand)"
+    print(f"{len({comparison.cell for comparison in comparisons})} cells{absent}, {len(moved)} moved, the largest "
+          f"difference {max(comparison.share for comparison in comparisons):.2f} of its band; "
+          f"{made.records} sound records, {made.tables} tables made again, {len(made.lines)} wrong")
+    return not (made.lines or moved)
+
+
+def _accept(results: Path, data: Path | None, jobs: int | None) -> bool:
+    from benchmark.checks import bands, cells
+
+    before, probes = bands.load(results), cells.at_hand(data)
+    blocks = [cells.measure(probes, block, data, jobs) for block in range(bands.BLOCKS)]
+    reference = bands.compose(probes, blocks, before)
+    for line in bands.changes(before, reference):
+        print(line)
+    print("references:", bands.save(results, reference))
+    return True

@@ -1,0 +1,171 @@
+"""Defects planted one at a time in a copy of the project: is each of them caught?
+
+    python tests/planted_defects.py            all of them; the table goes to docs/checks.md
+    python tests/planted_defects.py ewc fisher those with one of these words in their names; nothing is written
+
+Each is the replacement of a text that stands exactly once in its file. The command that should catch it runs on the
+sound copy first, where it must pass. Exit code 1 if a defect survives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+DOCUMENT, MARK = ROOT / "docs/checks.md", "defects"
+LEFT_BEHIND = (".*", "out", "data", "build", "__pycache__", "*.egg-info", "shared")
+CHECK = ("-m", "benchmark", "check", "--jobs", "1")
+
+
+def tests(*arguments: str) -> tuple[str, ...]:
+    """The command that runs these tests until one fails."""
+    return ("-m", "pytest", "-x", "-p", "no:cacheprovider", "--durations=0", *arguments)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One line put wrong, and the command that should catch it."""
+
+    name: str
+    file: str
+    sound: str
+    wrong: str
+    command: tuple[str, ...] = CHECK
+
+    def plant(self, project: Path) -> None:
+        """Put it into the project. Raises ValueError unless its sound text stands there exactly once."""
+        path = project / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.sound) != 1:
+            raise ValueError(f"{self.name}: {self.file} has {text.count(self.sound)} times {self.sound!r}, not once")
+        path.write_text(text.replace(self.sound, self.wrong), encoding="utf-8")
+
+
+DEFECTS = (
+    Defect("EWC without its penalty", "methods/ewc.py",
+           "Penalty(self.settings.ewc_lambda * self.fisher,", "Penalty(0 * self.fisher,"),
+    Defect("EWC's Fisher not updated after the first task", "methods/ewc.py",
+           "self.fisher = (self._squares - low) / (high",
+           "self.fisher = self.fisher if self.fisher is not None else (self._squares - low) / (high"),
+    Defect("EWC's anchor stays at the first task", "methods/ewc.py",
+           "self.anchor, self._squares = net.theta.clone(), None",
+           "self.anchor, self._squares = net.theta.clone() if self.anchor is None else self.anchor, None"),
+    Defect("A-GEM without its projection", "methods/agem.py",
+           "return gradient.minus(scale, reference)", "return gradient"),
+    Defect("A-GEM's projection with the other sign", "methods/agem.py",
+           "conflict / reference.dot(reference), 0.0", "-conflict / reference.dot(reference), 0.0"),
+    Defect("dot products over all seeds at once", "benchmark/gradients.py",
+           "total = total + products.sum((1, 2))", "total = total + products.sum().expand(len(products))"),
+    Defect("A-GEM's memory never written", "methods/agem.py",
+           "self.memory.keep_last(recent, self.settings.memory_per_class)", "pass"),
+    Defect("ER's memory never written", "methods/er_reservoir.py", "self.memory.offer(batch)", "pass"),
+    Defect("a reservoir that favours early examples", "methods/memory.py",
+           "uniform(count) * (places + 1)).long()", "uniform(count) * 2 * (places + 1)).long()",
+           tests("tests/test_methods.py")),
+    Defect("a memory batch joined with the wrong labels", "methods/batch.py",
+           "(self.labels, other.labels)", "(self.labels, other.labels.flip(1))"),
+    Defect("learning-rate decay off by one", "methods/method.py",
+           "learning_rate_decay ** (phase + 1)", "learning_rate_decay ** phase"),
+    Defect("momentum carried over epochs", "benchmark/engine.py",
+           "            step = Step(self.net.theta", "            step = step if epoch else Step(self.net.theta"),
+    Defect("dropout active in evaluation", "benchmark/mlp.py",
+           "unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()",
+           "unit = torch.dropout(torch.addmm(bias[seed], unit, weight[seed]).relu_(), self.dropout, True)"),
+    Defect("labels of the wrong head", "benchmark/phases.py",
+           "heads = tasks if self.streams[0].heads > 1", "heads = tasks * 0 if self.streams[0].heads > 1"),
+    Defect("training on test data", "benchmark/streams.py",
+           "train = _images(data.train_images, data.train_labels,", "train = _images(data.test_images, data.test_labels,"),
+    Defect("evaluation on training data", "benchmark/engine.py",
+           "data, correct = stream.test[task], 0", "data, correct = stream.train[task], 0"),
+    Defect("examples not shuffled", "benchmark/randomness.py",
+           "torch.randperm(count, generator=generator)", "torch.arange(count)"),
+    Defect("the same permutations for every seed", "benchmark/streams.py",
+           "maps = permutations(seed, tasks, pixels)", "maps = permutations(0, tasks, pixels)",
+           tests("tests/test_streams.py", "-k", "the_seed_alone_decides")),
+    Defect("batch-norm statistics shared between seeds", "benchmark/resnet.py",
+           "value.view(self.seeds, -1)[seed] for name, value in self.buffers",
+           "value.view(self.seeds, -1)[0] for name, value in self.buffers",
+           tests("tests/test_networks.py", "-k", "resnet")),
+    Defect("forgetting without its maximum", "benchmark/metrics.py",
+           "matrix[:-1, :-1].max(axis=0) - ", "matrix[-2, :-1] - "),
+    Defect("the last task counted in forgetting", "benchmark/metrics.py",
+           "(matrix[:-1, :-1].max(axis=0) - matrix[-1, :-1]).mean()",
+           "(matrix[:-1].max(axis=0) - matrix[-1]).mean()"),
+    Defect("standard deviation over tasks, not seeds", "benchmark/table.py",
+           "rows = [_row(*group) for",
+           'rows = [_row(*group) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for'),
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Plant the defects named; return the exit code."""
+    chosen = [d for d in DEFECTS if not words or any(word.lower() in d.name.lower() for word in words)]
+    with tempfile.TemporaryDirectory(prefix="clbench-defects-") as folder:
+        for command in dict.fromkeys(defect.command for defect in chosen):
+            _copy(Path(folder, "sound"))
+            if said := caught(Path(folder, "sound"), command):
+                print(f"{_typed(command)} fails without a defect: {said}", file=sys.stderr)
+                return 1
+        rows = list(_tried(chosen, Path(folder, "planted")))
+    table = tabulate(rows, headers=("defect", "in", "caught by", "what it said"), tablefmt="pipe",
+                     disable_numparse=True)
+    survivors = [name for name, _, catcher, _ in rows if not catcher]
+    if not words:
+        from benchmark.insertion import insert
+
+        insert(table, DOCUMENT, MARK)
+    print(f"{table}\n\n{len(rows) - len(survivors)} of {len(rows)} defects caught")
+    return bool(survivors)
+
+
+def _tried(defects: Sequence[Defect], project: Path) -> Iterator[tuple[str, str, str, str]]:
+    for defect in defects:
+        _copy(project)
+        defect.plant(project)
+        said = caught(project, defect.command)
+        print(f"{defect.name}: {said or 'SURVIVES'}", file=sys.stderr, flush=True)
+        said = said.replace("|", "\\|").replace("<", "&lt;")
+        yield defect.name, defect.file, f"`{_typed(defect.command)}`" if said else "", said or "**survives**"
+
+
+def _copy(project: Path) -> None:
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
+
+
+def caught(project: Path, command: Sequence[str]) -> str:
+    """What a command that fails on the project says, its first such line; "" where it passes."""
+    environment = {name: value for name, value in os.environ.items() if name != "BENCHMARK_DATA"}
+    done = subprocess.run(
+        [sys.executable, "-B", *command], cwd=project, capture_output=True, text=True, timeout=1200,
+        env=environment | {"PYTHONPATH": str(project), "COLUMNS": "200"},
+    )
+    if done.returncode == 0:
+        return ""
+    lines = (done.stdout + done.stderr).splitlines()
+    if command == CHECK:
+        telling = [line for line in lines if line.startswith(("moved: ", "unsound: ")) or "make table2" in line]
+    else:
+        telling = [line.partition(" - ")[0] for line in lines if line.startswith("FAILED ")]
+    if done.returncode != 1 or not telling:  # a defect that stops the program was not caught by a check
+        raise RuntimeError(f"{_typed(command)} broke down with exit code {done.returncode}:\n" + "\n".join(lines[-20:]))
+    more = f" and {len(telling) - 1} more" if len(telling) > 1 else ""
+    return telling[0].replace(str(project) + os.sep, "") + more
+
+
+def _typed(command: Sequence[str]) -> str:
+    return "check" if command == CHECK else " ".join(word for word in command[2:] if word.startswith("tests/"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

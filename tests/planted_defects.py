@@ -14,8 +14,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
@@ -24,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 DOCUMENT, MARK = ROOT / "docs/checks.md", "defects"
 LEFT_BEHIND = (".*", "out", "data", "build", "__pycache__", "*.egg-info", "shared")
+AT_A_TIME = 2
 CHECK = ("-m", "benchmark", "check", "--jobs", "1")
 
 
@@ -110,13 +113,15 @@ DEFECTS = (
 def main(words: Sequence[str]) -> int:
     """Plant the defects named; return the exit code."""
     chosen = [d for d in DEFECTS if not words or any(word.lower() in d.name.lower() for word in words)]
-    with tempfile.TemporaryDirectory(prefix="clbench-defects-") as folder:
-        for command in dict.fromkeys(defect.command for defect in chosen):
-            _copy(Path(folder, "sound"))
-            if said := caught(Path(folder, "sound"), command):
+    with tempfile.TemporaryDirectory(prefix="clbench-defects-") as folder, ThreadPoolExecutor(AT_A_TIME) as pool:
+        sound = Path(folder, "sound")
+        _copy(sound)
+        commands = list(dict.fromkeys(defect.command for defect in chosen))
+        for command, said in zip(commands, pool.map(partial(caught, sound), commands)):
+            if said:
                 print(f"{_typed(command)} fails without a defect: {said}", file=sys.stderr)
                 return 1
-        rows = list(_tried(chosen, Path(folder, "planted")))
+        rows = list(pool.map(partial(_tried, sound), chosen))
     table = tabulate(rows, headers=("defect", "in", "caught by", "what it said"), tablefmt="pipe",
                      disable_numparse=True)
     survivors = [name for name, _, catcher, _ in rows if not catcher]
@@ -128,18 +133,18 @@ def main(words: Sequence[str]) -> int:
     return bool(survivors)
 
 
-def _tried(defects: Sequence[Defect], project: Path) -> Iterator[tuple[str, str, str, str]]:
-    for defect in defects:
-        _copy(project)
+def _tried(sound: Path, defect: Defect) -> tuple[str, str, str, str]:
+    with tempfile.TemporaryDirectory(prefix="planted-", dir=sound.parent) as folder:
+        project = Path(folder, "project")
+        shutil.copytree(sound, project, ignore=shutil.ignore_patterns("__pycache__"))
         defect.plant(project)
         said = caught(project, defect.command)
-        print(f"{defect.name}: {said or 'SURVIVES'}", file=sys.stderr, flush=True)
-        said = said.replace("|", "\\|").replace("<", "&lt;")
-        yield defect.name, defect.file, f"`{_typed(defect.command)}`" if said else "", said or "**survives**"
+    print(f"{defect.name}: {said or 'SURVIVES'}", file=sys.stderr, flush=True)
+    escaped = said.replace("|", "\\|").replace("<", "&lt;")
+    return defect.name, defect.file, f"`{_typed(defect.command)}`" if said else "", escaped or "**survives**"
 
 
 def _copy(project: Path) -> None:
-    shutil.rmtree(project, ignore_errors=True)
     shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(*LEFT_BEHIND))
 
 

@@ -1,5 +1,6 @@
 """The list of planted defects; `make defects` plants them."""
 
+import shutil
 from collections import Counter
 
 import planted_defects
@@ -34,11 +35,14 @@ def test_a_text_that_does_not_stand_once_is_refused(text, tmp_path):
     assert (tmp_path / "module.py").read_text() == text
 
 
+def _methods_alone(project):
+    shutil.copytree(ROOT / "methods", project / "methods")
+
+
 @pytest.mark.parametrize(("said", "survives"), [("moved: all", 0), ("", 1)])
 def test_a_survivor_fails_the_script(said, survives, monkeypatch, capsys):
     name = DEFECTS[0].name
-    monkeypatch.setattr(planted_defects, "caught", lambda project, _: said if project.name == "planted" else "")
-    monkeypatch.setattr(planted_defects, "_copy", lambda project: (project / "methods").mkdir(parents=True, exist_ok=True)
-                        or (project / "methods/ewc.py").write_bytes((ROOT / "methods/ewc.py").read_bytes()))
+    monkeypatch.setattr(planted_defects, "caught", lambda project, _: "" if project.name == "sound" else said)
+    monkeypatch.setattr(planted_defects, "_copy", _methods_alone)
     assert planted_defects.main([name]) == survives
     assert f"{1 - survives} of 1 defects caught" in capsys.readouterr().out

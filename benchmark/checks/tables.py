@@ -1,6 +1,7 @@
 """The committed tables made again from the committed records."""
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def _committed(results: Path) -> Iterator[tuple[Path, str, str]]:
     for name, form in TABLES.items():
         if (results / name).is_file():
             yield results / name, form, (results / name).read_text(encoding="utf-8", errors="replace")
-    readme = results.absolute().parent / "README.md"
+    readme = Path(os.path.normpath(results / ".." / "README.md"))
     text = inserted(readme, "table") if readme.is_file() else None
     if text is not None:
         yield readme, "markdown", text

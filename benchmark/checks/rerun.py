@@ -11,12 +11,11 @@ import torch
 
 from benchmark import provenance, records, runner
 from benchmark.checks.cells import METRICS
+from benchmark.plugins import id_of, settings_of
 from benchmark.progress import Display, say_notices
 from benchmark.records import Record
 from benchmark.unit import Unit
-from methods import METHODS
 from methods.errors import InputError
-from methods.settings import settings_for
 
 DEVIATIONS = 3.0
 """How far a run elsewhere may lie from its record, in standard deviations over the cell's other recorded seeds."""
@@ -28,22 +27,23 @@ OTHERWISE = 0.05
 
 
 def rerun(
-    method: str, stream: str, seed: int, overrides: Mapping[str, object], results: Path, data: Path | None
+    spec: str, stream: str, seed: int, overrides: Mapping[str, object], results: Path, data: Path | None
 ) -> tuple[bool, str]:
     """Train a recorded run again, beside the seeds and with the threads that its record names.
 
+    spec: the method, as benchmark.plugins names it.
     Returns whether it agrees with its record, and a line that says so and by which measure: equality of the whole
     accuracy matrix where processor, libraries, code and data are the record's, else DEVIATIONS for each metric.
     Raises InputError where there is no such record.
     """
-    settings = settings_for(method, stream, overrides)
+    method, settings = id_of(spec), settings_of(spec, stream, overrides)
     path = records.path_of(results, method, stream, seed, settings)
     if not path.is_file():
         raise InputError(f"{path} is no record; make it with the same options: python -m benchmark run")
     kept = records.load_placed(path, results)
     origin = kept.provenance
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
-    unit = Unit(method, stream, seeds, settings, cost=1.0)
+    unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
         _train(unit, Path(folder), data, runner.device_named(origin.device), origin.threads)
         made = records.load(records.path_of(Path(folder), method, stream, seed, settings))
@@ -58,7 +58,7 @@ def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: in
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        phases = len(METHODS[unit.method].phases(unit.settings.tasks))
+        phases = len(unit.load().phases(unit.settings.tasks))
         with Display([unit.title], [phases], [unit.cost], say_notices) as display:
             runner.work(0, unit, folder, data, device, display.show)
     finally:

@@ -10,7 +10,6 @@ from benchmark import inputs
 from benchmark.app import app
 from benchmark.catalogue import STREAMS
 from benchmark.options import Changes, Data, Jobs, Results
-from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 
@@ -59,9 +58,8 @@ def _single(method: str | None, stream: str | None, seed: int | None) -> tuple[s
         return None
     if method is None or stream is None or seed is None:
         raise InputError("--method, --stream and --seed name one recorded run: give all three, or none")
-    inputs.one_of("--method", method, METHOD_ROWS)
     inputs.one_of("--stream", stream, STREAMS)
-    return method, stream, seed
+    return inputs.methods([method])[0], stream, seed
 
 
 def _check(results: Path, data: Path | None, jobs: int | None) -> bool:

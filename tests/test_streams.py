@@ -158,6 +158,11 @@ def test_the_seed_alone_decides_the_stream(stream):
     assert not any(torch.equal(one, two) for one, two in zip(first, other))
 
 
+def test_pixel_maps_differ_between_seeds_and_between_tasks():
+    maps = [images.pixel_map for seed in (0, 1) for images in build("permuted-digits", seed, 3).train]
+    assert len({tuple(pixel_map.tolist()) for pixel_map in maps}) == 6
+
+
 @pytest.mark.parametrize("stream", DIGIT_STREAMS)
 def test_a_shorter_stream_is_the_start_of_a_longer_one(stream):
     short, long = build(stream, 3, 2, 40), build(stream, 3, 5, 40)

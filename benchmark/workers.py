@@ -30,8 +30,8 @@ def run(
     """Train the units and record their runs, `jobs` units at a time (default: one a core; on a GPU one).
 
     A record is written the moment its run ends, so whatever stops the rest, it stays. `watch` is shown every event;
-    by default lines are printed. `threads`: of each process, by default what the cores leave it. Raises InputError where the records cannot be written or memory runs out;
-    KeyboardInterrupt on SIGINT and SIGTERM, workers ended.
+    by default lines are printed. `threads`: of each process, by default what the cores leave it. Raises InputError
+    where the records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, workers ended.
     """
     count = workers(units, device, jobs)
     # What is left of a command gets as many threads as the whole had: they decide the last bits of a run.

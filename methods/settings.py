@@ -73,7 +73,7 @@ STREAM_PROTOCOL: dict[str, dict[str, tuple[object, str]]] = {
 }
 
 CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
-    ("naive", "permuted-mnist"): {"learning_rate": (0.03, SEARCH)},
+    ("naive", "permuted-mnist"): {"batch_size": (32, SEARCH)},
     ("naive", "rotated-mnist"): {
         "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
         "momentum": (0.8, "published code, stable_sgd/main.py"),
@@ -83,12 +83,11 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
         "momentum": (0.8, "published code, stable_sgd/main.py"),
     },
     ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
-    ("ewc", "rotated-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
-    ("multitask", "permuted-mnist"): {"learning_rate": (0.01, SEARCH), "batch_size": (64, SEARCH)},
-    ("multitask", "rotated-mnist"): {
-        "learning_rate": (0.01, "as on permuted-mnist"),
-        "batch_size": (64, "as on permuted-mnist"),
-    },
+    ("ewc", "rotated-mnist"): {"batch_size": (64, SEARCH)},
+    ("agem", "permuted-mnist"): {"learning_rate": (0.25, SEARCH), "batch_size": (32, SEARCH)},
+    ("er-reservoir", "permuted-mnist"): {"learning_rate": (0.01, SEARCH)},
+    ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
+    ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("stable-sgd", "permuted-mnist"): {
         "learning_rate_decay": (0.7, SEARCH),
         "dropout": (0.25, SEARCH),

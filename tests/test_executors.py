@@ -65,6 +65,7 @@ def places(results: Path) -> list[Path]:
 
 def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monkeypatch, tmp_path):
     monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
     monkeypatch.setattr(node, "TELL_EVERY", 0.0)
     monkeypatch.setattr(executor, "cores", lambda: 1)
     wrong, letters = trained({})
@@ -82,6 +83,7 @@ def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monke
 
 def test_a_node_goes_on_from_a_state_that_another_sent(monkeypatch):
     monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
     whole = trained({})[1]
     first = next(letter for _, letter in whole if isinstance(letter, node.Kept))
     wrong, letters = trained({first.path: first.content})

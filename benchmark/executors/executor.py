@@ -39,10 +39,10 @@ class Executor(Protocol):
 
 
 def run(executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | None = None) -> None:
-    """Train the units and record their runs. A record is written the moment its run ends, whatever stops the rest.
+    """Train the units and record their runs; a record is written the moment its run ends, whatever stops the rest.
 
-    `watch` is shown every event; by default lines are printed. Raises InputError where something given is wrong, records cannot be written or memory runs out;
-    KeyboardInterrupt on SIGINT and SIGTERM, all that was started ended.
+    `watch` is shown every event; by default lines are printed. Raises InputError where something given is wrong,
+    records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, all that was started ended.
     """
     phases = [len(unit.load().phases(unit.settings.tasks)) for unit in units]
     display = Display([unit.title for unit in units], phases, [unit.cost for unit in units], watch)

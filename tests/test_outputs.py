@@ -108,10 +108,10 @@ def test_json_of_list_and_data(capsys):
     told = json.loads(capsys.readouterr().out)
     assert [row["id"] for row in told["methods"]] == list(METHOD_ROWS)
     assert [row["id"] for row in told["streams"]] == list(STREAMS) and told["streams"][0]["tasks"] == 20
-    assert main(["list", "--json", "--method", "ewc", "--stream", "rotated-mnist"]) == 0
+    assert main(["list", "--json", "--method", "ewc", "--stream", "permuted-mnist"]) == 0
     cell, = json.loads(capsys.readouterr().out)
     assert cell["settings"]["batch_size"] == {"value": 32, "source": "published code, replicate_mnist.sh"}
-    assert cell["settings"].keys() == dict(settings_for("ewc", "rotated-mnist")).keys()
+    assert cell["settings"].keys() == dict(settings_for("ewc", "permuted-mnist")).keys()
     assert main(["data", "--json"]) == 0
     assert [row["dataset"] for row in json.loads(capsys.readouterr().out)] == ["mnist", "cifar100", "digits"]
 

@@ -39,7 +39,7 @@ def _methods_alone(project):
     shutil.copytree(ROOT / "methods", project / "methods")
 
 
-@pytest.mark.parametrize(("said", "survives"), [("moved: all", 0), ("", 1), ("broke down with exit code 2: error: no", 1)])
+@pytest.mark.parametrize(("said", "survives"), [("moved: all", 0), ("", 1), ("broke down with exit code 2: no", 1)])
 def test_a_survivor_fails_the_script(said, survives, monkeypatch, capsys):
     name = DEFECTS[0].name
     monkeypatch.setattr(planted_defects, "caught", lambda project, _: "" if project.name == "sound" else said)

@@ -12,7 +12,7 @@ import torch
 from benchmark import provenance, records, runner
 from benchmark.checks.cells import METRICS
 from benchmark.plugins import id_of, settings_of
-from benchmark.progress import Display
+from benchmark.progress import Display, say_notices
 from benchmark.records import Record
 from benchmark.unit import Unit
 from methods.errors import InputError

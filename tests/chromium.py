@@ -48,7 +48,12 @@ def all_of(page, selector):
 
 
 def centred(page, element):
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    """Scrolled to the middle, and the scroll over: its event, which comes a frame later, hides what is shown."""
+    page.execute_async_script("""
+        const [element, done] = arguments;
+        element.scrollIntoView({block: "center"});
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+    """, element)
     return element
 
 

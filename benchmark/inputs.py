@@ -43,9 +43,9 @@ def methods(given: Sequence[str] | None) -> list[str]:
     Built-in ones come first, in the paper's order. Raises InputError, with the nearest known name, for one that
     is not known; whether a file or a module holds a method shows when it is loaded.
     """
-    chosen = dict.fromkeys(plugins.canonical(spec) for spec in given or METHOD_ROWS)
+    chosen = dict.fromkeys(stream_names.canonical(spec) for spec in given or METHOD_ROWS)
     for spec in chosen:
-        if spec not in METHOD_ROWS and not plugins.is_file(spec) and ":" not in spec:
+        if spec not in METHOD_ROWS and not stream_names.is_file(spec) and ":" not in spec:
             one_of("--method", spec, [*METHOD_ROWS, *plugins.installed()])
     return sorted(chosen, key=lambda spec: list(METHOD_ROWS).index(spec) if spec in METHOD_ROWS else len(METHOD_ROWS))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import linecache
-import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.stream_names import AVALANCHE, split, stream_id, with_arguments
+from benchmark.stream_names import AVALANCHE, canonical, is_file, split, stream_id, with_arguments
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -39,16 +38,6 @@ def installed() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
-
-
-def is_file(spec: str) -> bool:
-    """Whether a name means a file."""
-    return "/" in spec or os.sep in spec or spec.endswith(".py")
-
-
-def canonical(spec: str) -> str:
-    """The name as it holds in any process of this machine: a file by its absolute path, the others as they are."""
-    return os.path.abspath(os.path.expanduser(spec)) if is_file(spec) else spec
 
 
 def method_named(spec: str) -> type[Method]:

@@ -21,13 +21,17 @@ ARGUMENT = "stream."
 
 def from_elsewhere(name: str) -> bool:
     """Whether a name typed after --stream is no id of the suite's own: avalanche:NAME, or a Python file."""
-    return name.startswith(AVALANCHE) or name.endswith(".py") or "/" in name
+    return name.startswith(AVALANCHE) or is_file(name)
+
+
+def is_file(name: str) -> bool:
+    """Whether a name typed after --stream or --method means a file."""
+    return not name.startswith(AVALANCHE) and ("/" in name or os.sep in name or name.endswith(".py"))
 
 
 def canonical(name: str) -> str:
     """The name as it holds in any process of this machine: a file by its absolute path, the others as they are."""
-    is_file = from_elsewhere(name) and not name.startswith(AVALANCHE)
-    return os.path.abspath(os.path.expanduser(name)) if is_file else name
+    return os.path.abspath(os.path.expanduser(name)) if is_file(name) else name
 
 
 def stream_id(name: str) -> str:

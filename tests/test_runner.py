@@ -1,6 +1,5 @@
 """Planning, running, resuming and stopping, mostly as typed in a shell, on small digit streams."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -176,7 +175,13 @@ def test_what_is_wrong_in_a_worker_is_one_input_error(tmp_path):
     unit = runner.Unit("naive", "split-digits", (0,), impossible, 1.0)
     with pytest.raises(InputError, match="split-digits cannot have 9 tasks"):
         executor.run(local.Local(2), [unit, unit], Where(tmp_path, None, "cpu", 1))
-    assert multiprocessing.active_children() == []
+    assert workers_of(os.getpid()) == []
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The spawned processes under it, as the kernel sees them: the one that waits for them may not know yet."""
+    children = psutil.Process(pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
 
 def interrupted(results: Path, stop) -> tuple[int, str, list[psutil.Process]]:
@@ -188,7 +193,7 @@ def interrupted(results: Path, stop) -> tuple[int, str, list[psutil.Process]]:
     process.stdout.readline()
     assert "seed 0" in process.stdout.readline()
     children = psutil.Process(process.pid).children(recursive=True)
-    spawned = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    spawned = workers_of(process.pid)
     assert len(spawned) == 2
     stop(process, spawned)
     _, err = process.communicate(timeout=60)

@@ -89,7 +89,7 @@ class _Run:
         self.phases = method.phases(len(stream.train))
 
     def outcome(self) -> Outcome:
-        """Train through the stream and evaluate all tasks after each phase."""
+        """Train through the stream and evaluate the tasks met after each phase."""
         outcome, started = Outcome(), time.perf_counter()
         with seeded(self.stream.seed), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the library, about itself
@@ -111,16 +111,17 @@ class _Run:
         problem = Problem(1, len(self.stream.train), self.stream.classes, self.stream.shape, self.device, self.random)
         rates = self.method(self.settings, problem)
         train, test = list(benchmark.train_stream), list(benchmark.test_stream)
+
+        def accuracy(task: int) -> float:
+            strategy.eval(test[task], num_workers=0)
+            return counter.share()
+
         for phase, tasks in enumerate(self.phases):
             for group in strategy.optimizer.param_groups:
                 group["lr"] = rates.learning_rate(phase)
             data = [train[task] for task in tasks]
             strategy.train(data if len(data) > 1 else data[0], num_workers=0)
-            row = []
-            for experience in test:
-                strategy.eval(experience, num_workers=0)
-                row.append(counter.share())
-            outcome.accuracy_matrix.extend([row] * len(tasks))
+            outcome.add_rows(len(tasks), len(test), accuracy)
 
     def _strategy(self, counter: Counter) -> SupervisedTemplate:
         settings, known = self.settings, _parameters(self.method.strategy)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -29,12 +30,21 @@ Report = Callable[[int, int, int], None]
 
 @dataclass
 class Outcome:
-    """What came of one seed: a[t][i] for the tasks trained, and where it diverged if it did."""
+    """What came of one seed, and where it diverged if it did.
 
-    accuracy_matrix: list[list[float]] = field(default_factory=list)
+    accuracy_matrix: a[t][i] for the tasks t trained; None for a task i not met by then, which is not measured.
+    """
+
+    accuracy_matrix: list[list[float | None]] = field(default_factory=list)
     status: str = "complete"
     diverged: dict[str, int] | None = None
     seconds: float = 0.0
+
+    def add_rows(self, count: int, tasks: int, accuracy: Callable[[int], float]) -> None:
+        """Measure the tasks met once `count` more are trained, of `tasks` in all; a row for each of the `count`."""
+        met = len(self.accuracy_matrix) + count
+        row = [accuracy(task) for task in range(met)] + [None] * (tasks - met)
+        self.accuracy_matrix.extend([row] * count)
 
 
 Begun = tuple[int, list[Outcome], Mapping[str, Tensor]]
@@ -150,11 +160,10 @@ class Cell:
                 outcome.status, outcome.diverged = "diverged", {"task": phase, "step": step}
 
     def _evaluate(self, rows: int) -> None:
-        """Append the accuracy on every task to each seed's matrix, `rows` times (a phase of T tasks has T rows)."""
+        """Append the accuracy on every task met to each seed's matrix (a phase of T tasks has T rows)."""
         for index, (stream, outcome) in enumerate(zip(self.streams, self.outcomes, strict=True)):
             if outcome.status == "complete":
-                row = [self._accuracy(index, stream, task) for task in range(len(stream.test))]
-                outcome.accuracy_matrix.extend([row] * rows)
+                outcome.add_rows(rows, len(stream.test), partial(self._accuracy, index, stream))
 
     def _accuracy(self, index: int, stream: Stream, task: int) -> float:
         data, correct = stream.test[task], 0

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from benchmark.catalogue import STREAMS
-from benchmark.metrics import average_accuracies
+from benchmark.metrics import average_accuracies, met
 from benchmark.records import Record
 from benchmark.render import row_label, stream_label
 from benchmark.table import variants
@@ -45,9 +46,9 @@ def curves(records: Sequence[Record], stem: Path) -> tuple[Path, Path]:
 def matrices(records: Sequence[Record]) -> dict[str, Curves]:
     """The accuracy matrices of the complete runs, [S, T, T], by stream and row; both in the table's order.
 
-    Raises InputError where no run is complete, and where the runs of a row differ in their number of tasks.
+    NaN where a task was not met yet. Raises InputError where no run is complete, and where the runs of a row differ in their number of tasks.
     """
-    found: dict[str, dict[Row, list[list[list[float]]]]] = {}
+    found: dict[str, dict[Row, list[ArrayLike]]] = {}
     for record, variant in zip(records, variants(records), strict=True):
         if record.status == "complete":
             row = record.method, row_label(record.method, variant)
@@ -60,7 +61,7 @@ def matrices(records: Sequence[Record]) -> dict[str, Curves]:
                 raise InputError(f"the runs of {label} on {stream} differ in their number of tasks, which is no "
                                  "setting of theirs; leave some out, or record `tasks` with them")
     return {
-        stream: {row: np.array(found[stream][row]) for row in _rows(found[stream])}
+        stream: {row: np.stack([met(a) for a in found[stream][row]]) for row in _rows(found[stream])}
         for stream in sorted(found, key=lambda stream: _place(STREAMS, stream))
     }
 

@@ -21,7 +21,7 @@ TITLE_WIDTH = 36  # letters above a panel
 def heatmaps(records: Sequence[Record], stem: Path) -> list[Path]:
     """Draw a[t, i], the accuracy on task i after training task t, a file a stream and a panel a row of the table.
 
-    Each panel is the mean over the row's complete runs. Writes <stem>-<stream>.png and .svg for every stream and
+    Tasks not met yet are left blank. Each panel is the mean over the row's complete runs. Writes <stem>-<stream>.png and .svg for every stream and
     returns the paths. Raises InputError where no run is complete, or the files cannot be written.
     """
     paths: list[Path] = []
@@ -49,13 +49,10 @@ def _draw(title: str, panels: dict[str, np.ndarray]) -> Figure:
 
 
 def _panel(axis: Axes, label: str, matrix: np.ndarray) -> AxesImage:
-    """One matrix, percent; tasks count from 1, the first row on top, and steps part the seen tasks from the unseen."""
+    """One matrix, percent; tasks count from 1, the first row on top."""
     tasks = len(matrix)
     edges = (0.5, tasks + 0.5, tasks + 0.5, 0.5)
     image = axis.imshow(matrix, cmap=COLOURS, vmin=0, vmax=100, extent=edges, interpolation="nearest")
-    if np.ptp(matrix, axis=0).any():  # where all rows are one, all tasks were seen at once
-        borders = np.arange(tasks + 1) + 0.5
-        axis.step(borders, borders, where="post", color="white", linewidth=0.8)
     title = textwrap.fill(label, TITLE_WIDTH, max_lines=3, placeholder=" …")
     axis.set_title(title, fontsize="medium", parse_math=False)  # it may hold what a record says
     for side in (axis.xaxis, axis.yaxis):

@@ -1,7 +1,8 @@
 """The metrics of a run, from its accuracy matrix alone.
 
 Everywhere `a` is a [T, T] matrix of fractions: a[t, i] is the test accuracy on task i after training
-through task t (T tasks, both counted from 0). Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward
+through task t (T tasks, both counted from 0), and None or NaN above the diagonal where a task was not met yet and so
+not measured. Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward
 transfer: Lopez-Paz and Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017, equation 3.
 """
 
@@ -13,7 +14,20 @@ def _square(a: ArrayLike) -> np.ndarray:
     matrix = np.asarray(a, dtype=float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise ValueError(f"an accuracy matrix is square and not empty, this one has the shape {matrix.shape}")
+    if np.isnan(np.tril(matrix)).any():
+        raise ValueError("an accuracy matrix holds the accuracy on every task trained, this one lacks some")
     return matrix
+
+
+def met(a: ArrayLike) -> np.ndarray:
+    """`a` without what it says of tasks not met yet, [T, T], NaN there.
+
+    Equal rows were measured at once, after the last of their tasks: those tasks had been met by then.
+    """
+    matrix = _square(a)
+    rows = np.nan_to_num(matrix, nan=-1)
+    at_once = (rows[:, None] == rows).all(2)
+    return np.where(np.tri(len(matrix), dtype=bool) | at_once, matrix, np.nan)
 
 
 def average_accuracies(a: ArrayLike) -> np.ndarray:
@@ -28,12 +42,12 @@ def average_accuracy(a: ArrayLike) -> float:
 
 
 def task_forgetting(a: ArrayLike) -> np.ndarray:
-    """For every task i < T the maximum over t < T of a[t, i], less a[T, i]; [T - 1], fractions.
+    """For every task i < T the maximum over the measured a[t, i] with t < T, less a[T, i]; [T - 1], fractions.
 
     The maximum leaves the final row out, so a task that ends better than it ever was counts below zero.
     """
     matrix = _square(a)
-    return (matrix[:-1, :-1].max(axis=0) - matrix[-1, :-1]) if len(matrix) > 1 else np.empty(0)
+    return (np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1]) if len(matrix) > 1 else np.empty(0)
 
 
 def average_forgetting(a: ArrayLike) -> float:

@@ -28,7 +28,7 @@ class Evaluated:
     """A run that is being trained has been tested on every task once more."""
 
     place: Path  # where it will be recorded
-    accuracy_matrix: list[list[float]]  # the rows so far
+    accuracy_matrix: list[list[float | None]]  # the rows so far
 
 
 @dataclass(frozen=True)

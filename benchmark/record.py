@@ -59,7 +59,7 @@ class Record(_Part):
     stream: Identifier
     seed: int = Field(ge=0)
     settings: dict[Identifier, Value]
-    accuracy_matrix: list[list[Fraction]]  # [T, T]; of a diverged run only the rows before it
+    accuracy_matrix: list[list[Fraction | None]]  # [T, T], None: not met yet; of a diverged run the rows before it
     metrics: Metrics
     seconds: float = Field(ge=0)
     status: Literal["complete", "diverged"]
@@ -73,6 +73,8 @@ class Record(_Part):
         tasks = self.settings.get("tasks", len(self.accuracy_matrix))
         if any(len(row) != tasks for row in self.accuracy_matrix):
             raise ValueError("a row of accuracy_matrix is not one number a task")
+        if any(None in row[: task + 1] for task, row in enumerate(self.accuracy_matrix)):
+            raise ValueError("accuracy_matrix lacks the accuracy on a task that was trained")
         rows = len(self.accuracy_matrix)
         if self.status == "complete" and (tasks == 0 or rows != tasks):
             raise ValueError("accuracy_matrix is not one row a task")
@@ -85,7 +87,7 @@ class Record(_Part):
         return self
 
 
-def _metrics(matrix: Sequence[Sequence[float]], status: str) -> dict[str, float | None]:
+def _metrics(matrix: Sequence[Sequence[float | None]], status: str) -> dict[str, float | None]:
     return metrics.summarize(matrix) if status == "complete" else dict.fromkeys(Metrics.model_fields)
 
 
@@ -99,7 +101,7 @@ def _agree(ours: Mapping[str, float | None], theirs: Mapping[str, float | None])
 
 def compose(
     method: str, stream: str, seed: int, settings: Mapping[str, Value] | BaseModel,
-    matrix: Sequence[Sequence[float]], seconds: float, diverged: Mapping[str, int] | None,
+    matrix: Sequence[Sequence[float | None]], seconds: float, diverged: Mapping[str, int] | None,
     provenance: Mapping[str, object],
 ) -> Record:
     """The record of a run, its metrics worked out of the matrix of fractions.

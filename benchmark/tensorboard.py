@@ -14,8 +14,8 @@ from methods.errors import InputError
 class Board:
     """A log directory with a folder a run, named like its record: <stream>/<method>/seed-<k>-<digest of settings>.
 
-    Step t is the end of task t, from 1. Scalars, fractions: accuracy/task_<i> on each task (i from 1, those to come
-    too), average_accuracy over the tasks 1 to t, forgetting so far. What the folder held of the run is replaced.
+    Step t is the end of task t, from 1. Scalars, fractions: accuracy/task_<i> on each task met (i from 1),
+    average_accuracy over the tasks 1 to t, forgetting so far. What the folder held of the run is replaced.
     A context manager, so that everything is written at the end.
     """
 
@@ -40,13 +40,13 @@ class Board:
         elif isinstance(event, Saved):
             self.add(event.place, event.record.accuracy_matrix)
 
-    def add(self, place: Path, matrix: Sequence[Sequence[float]]) -> None:
+    def add(self, place: Path, matrix: Sequence[Sequence[float | None]]) -> None:
         """Write a finished run: the rows of its matrix that are not written yet; `place`: of its record."""
         self._add(place, matrix)
         with self._writable():
             self._open.pop(place)[0].close()
 
-    def _add(self, place: Path, matrix: Sequence[Sequence[float]]) -> None:
+    def _add(self, place: Path, matrix: Sequence[Sequence[float | None]]) -> None:
         with self._writable():
             if place not in self._open:
                 folder = self.folder / place.relative_to(self.results).with_suffix("")
@@ -68,8 +68,9 @@ class Board:
             ) from None
 
 
-def _write(writer: SummaryWriter, step: int, seen: Sequence[Sequence[float]], row: Sequence[float]) -> None:
+def _write(writer: SummaryWriter, step: int, seen: Sequence[Sequence[float | None]], row: Sequence[float | None]) -> None:
     for number, accuracy in enumerate(row, 1):
-        writer.add_scalar(f"accuracy/task_{number:02}", accuracy, step)
+        if accuracy is not None:
+            writer.add_scalar(f"accuracy/task_{number:02}", accuracy, step)
     writer.add_scalar("average_accuracy", metrics.average_accuracy(seen), step)
     writer.add_scalar("forgetting", metrics.average_forgetting(seen), step)

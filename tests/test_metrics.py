@@ -1,5 +1,6 @@
 """The metrics on matrices worked by hand."""
 
+import numpy as np
 import pytest
 
 from benchmark import metrics
@@ -35,6 +36,32 @@ def test_forgetting_is_counted_from_the_best_before_the_last_task():
 def test_forgetting_is_negative_where_the_final_accuracy_is_the_best():
     # the maximum leaves out the final row: task 0: 0.5 - 0.7; task 1: 0.9 - 1.0
     assert metrics.average_forgetting(ENDS_BEST) == pytest.approx((-0.2 - 0.1) / 2)
+
+
+NOT_MEASURED = [
+    [0.8, None, None],
+    [0.9, 0.7, None],
+    [0.5, 0.6, 1.0],
+]
+
+
+def test_tasks_that_were_not_met_yet_need_no_accuracy():
+    assert metrics.summarize(NOT_MEASURED) == metrics.summarize(LATE_BEST)
+    assert metrics.average_accuracies(NOT_MEASURED).tolist() == metrics.average_accuracies(LATE_BEST).tolist()
+    with pytest.raises(ValueError, match="lacks some"):
+        metrics.summarize([[0.8, None], [None, 0.5]])
+
+
+@pytest.mark.parametrize("matrix", [LATE_BEST, NOT_MEASURED])
+def test_what_is_said_of_tasks_to_come_is_left_out(matrix):
+    expected = [[0.8, np.nan, np.nan], [0.9, 0.7, np.nan], [0.5, 0.6, 1.0]]
+    assert metrics.met(matrix) == pytest.approx(np.array(expected), nan_ok=True)
+
+
+def test_tasks_of_one_phase_are_met_together():
+    pairs = [[0.8, 0.7, None], [0.8, 0.7, None], [0.5, 0.6, 0.9]]
+    assert np.isnan(metrics.met(pairs)).tolist() == [[False, False, True], [False, False, True], [False] * 3]
+    assert not np.isnan(metrics.met([[0.5, 0.75, 1.0]] * 3)).any()
 
 
 def test_learning_accuracy_is_the_mean_of_the_diagonal():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.catalogue import STREAMS
-from benchmark.metrics import average_accuracies, task_forgetting
+from benchmark.metrics import average_accuracies, met, task_forgetting
 from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import Record
 from benchmark.render import row_label, stream_label
@@ -36,7 +36,7 @@ class Cell:
     published: Figure | None
     seeds: list[int]  # of the complete runs, which everything below is averaged over
     average_accuracy: Points  # A_t, percent
-    matrix: list[list[float]]  # mean of a[t, i], percent
+    matrix: list[list[float]]  # mean of a[t, i], percent; NaN where a task was not met yet
     forgetting: Points  # by task, fractions
     seconds: tuple[float, float, float] | None  # of a run: mean, least, most
     unlike: bool  # complete runs of different numbers of tasks: nothing by task is averaged
@@ -97,7 +97,7 @@ def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
     complete = [run for run in runs if run.status == "complete"]
     seconds = [run.seconds for run in complete]
     unlike = len({len(run.accuracy_matrix) for run in complete}) > 1
-    matrices = np.array([run.accuracy_matrix for run in complete if not unlike])
+    matrices = np.array([met(run.accuracy_matrix) for run in complete if not unlike])
     return Cell(
         method=method, label=row_label(method, variant), variant=bool(variant), row=row,
         memoryless=_MEMORYLESS[METHOD_ROWS[method].memoryless] if method in METHOD_ROWS else "–",

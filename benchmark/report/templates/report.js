@@ -106,7 +106,8 @@
     cell.classList.add("on");
     const box = cell.getBoundingClientRect();
     const value = element("div", "");
-    value.append(`after task ${row}: `, element("b", `${cell.textContent} %`), ` on task ${column}`);
+    const said = cell.textContent ? element("b", `${cell.textContent} %`) : "not measured";
+    value.append(`after task ${row}: `, said, ` on task ${column}`);
     showTip(box.right, box.top + box.height / 2, value);
   }
 

@@ -85,6 +85,9 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
     ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
     ("ewc", "rotated-mnist"): {"batch_size": (64, SEARCH)},
     ("agem", "permuted-mnist"): {"learning_rate": (0.25, SEARCH), "batch_size": (32, SEARCH)},
+    ("agem", "split-cifar100"): {
+        "memory_batch": (100, "published code: its default of 256, more than the memory of 100 holds"),
+    },
     ("er-reservoir", "permuted-mnist"): {"learning_rate": (0.01, SEARCH)},
     ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},

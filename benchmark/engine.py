@@ -18,12 +18,15 @@ from benchmark.phases import PhaseData, RecentData
 from benchmark.randomness import Randomness
 from benchmark.resnet import ResNet18
 from benchmark.step import Step
-from benchmark.streams import Stream
+from benchmark.streams import Stream, on_device
 from methods.method import Method, Problem
 from methods.settings import Settings
 
 EVALUATION_BATCH = {"mlp": 2500, "resnet18": 125}
 """Test images at a time: as many as keep the activations in the cache."""
+
+NEVER = torch.iinfo(torch.int64).max
+"""The step at which a seed that did not diverge diverged."""
 
 Report = Callable[[int, int, int], None]
 
@@ -79,7 +82,8 @@ class Cell:
 
     def __init__(self, method: type[Method], streams: list[Stream], settings: Settings, device: str) -> None:
         first = streams[0]
-        self.streams, self.settings, self.device = streams, settings, torch.device(device)
+        self.settings, self.device = settings, torch.device(device)
+        self.streams = on_device(streams, self.device)
         self.random = Randomness([stream.seed for stream in streams], self.device)
         if first.kind.network == "mlp":
             self.net = MLP(first.shape[0], settings.hidden, first.heads, first.classes, settings.dropout, self.random)
@@ -90,6 +94,7 @@ class Cell:
         )
         self.method = method(settings, problem)
         self.outcomes = [Outcome() for _ in streams]
+        self._broken = torch.full((len(streams),), NEVER, device=self.device)
         self.phase, self.phases = 0, self.method.phases(len(first.train))
 
     @property
@@ -106,6 +111,7 @@ class Cell:
             done, part = sum(steps[:phase]), data[phase]
             self.random.begin_phase()
             order = self._train_phase(phase, part, lambda step: report(done + step, sum(steps), phase))
+            self._tell_divergence()
             self.method.after_phase(self.net, RecentData(part, order))
             self._evaluate(len(part.tasks))
             self.phase, now = phase + 1, time.perf_counter()
@@ -142,22 +148,27 @@ class Cell:
         rate = self.method.learning_rate(phase)
         penalty = self.method.penalty()
         steps = -(-len(data) // self.settings.batch_size)
+        self._broken.fill_(NEVER)
         for epoch in range(self.settings.epochs):
             step = Step(self.net.theta, rate, self.settings.momentum, penalty)
-            order = self.random.order(len(data)).cpu()
+            order = self.random.order(len(data))
             later = (self.settings.epochs - 1 - epoch) * steps
             for index, batch in enumerate(data.batches(order, self.settings.batch_size, later)):
                 step(self.method.direction(self.net, batch))
                 if index % 50 == 49 or index == steps - 1:
-                    self._notice_divergence(phase, epoch * steps + index)
+                    self._note_divergence(epoch * steps + index)
                     report(epoch * steps + index + 1)
         return order
 
-    def _notice_divergence(self, phase: int, step: int) -> None:
-        finite = self.net.theta.sum(1).isfinite().tolist()
-        for outcome, fine in zip(self.outcomes, finite, strict=True):
-            if not fine and outcome.diverged is None:
-                outcome.status, outcome.diverged = "diverged", {"task": phase, "step": step}
+    def _note_divergence(self, step: int) -> None:
+        """Keep on the device which seeds are lost by now and since when, so that a GPU need not wait for the CPU."""
+        now = torch.where(self.net.theta.sum(1).isfinite(), NEVER, step)
+        torch.minimum(self._broken, now, out=self._broken)
+
+    def _tell_divergence(self) -> None:
+        for outcome, step in zip(self.outcomes, self._broken.tolist(), strict=True):
+            if step != NEVER and outcome.diverged is None:
+                outcome.status, outcome.diverged = "diverged", {"task": self.phase, "step": step}
 
     def _evaluate(self, rows: int) -> None:
         """Append the accuracy on every task met to each seed's matrix (a phase of T tasks has T rows)."""
@@ -167,8 +178,8 @@ class Cell:
 
     def _accuracy(self, index: int, stream: Stream, task: int) -> float:
         data, correct = stream.test[task], 0
-        for rows in torch.arange(len(data)).split(EVALUATION_BATCH[stream.kind.network]):
-            images = data.take(rows).to(self.device).float().div_(stream.scale)
+        for rows in torch.arange(len(data), device=self.device).split(EVALUATION_BATCH[stream.kind.network]):
+            images = data.take(rows).float().div_(stream.scale)
             logits = self.net.logits(images, index, task if stream.heads > 1 else 0)
-            correct += (logits.argmax(1) == data.targets[rows].to(self.device)).sum()
+            correct += (logits.argmax(1) == data.targets[rows]).sum()
         return int(correct) / len(data)

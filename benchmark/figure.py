@@ -46,7 +46,8 @@ def curves(records: Sequence[Record], stem: Path) -> tuple[Path, Path]:
 def matrices(records: Sequence[Record]) -> dict[str, Curves]:
     """The accuracy matrices of the complete runs, [S, T, T], by stream and row; both in the table's order.
 
-    NaN where a task was not met yet. Raises InputError where no run is complete, and where the runs of a row differ in their number of tasks.
+    NaN where a task was not met yet. Raises InputError where no run is complete, and where the runs of a row differ
+    in their number of tasks.
     """
     found: dict[str, dict[Row, list[ArrayLike]]] = {}
     for record, variant in zip(records, variants(records), strict=True):

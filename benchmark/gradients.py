@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -58,6 +59,38 @@ class Factored:
                 torch.mul(total, scale, out=bias)
             else:
                 bias.mul_(keep).add_(total, alpha=scale) if keep != 1 else bias.add_(total, alpha=scale)
+
+
+class Parts:
+    """A gradient as numbers, parameter by parameter: a step adds them where they belong, without a copy in a row."""
+
+    def __init__(self, values: list[Tensor], views: Callable[[Tensor], list[Tensor]]) -> None:
+        self.values, self.views = values, views  # views: cuts a tensor [S, P] into the parameters
+
+    def dot(self, other: Parts) -> Tensor:
+        """Inner products, [S]."""
+        return self._row.dot(other._row)
+
+    def minus(self, scale: Tensor, other: Parts) -> Dense:
+        """self - scale * other, scale [S]."""
+        return self._row.minus(scale, other._row)
+
+    def dense(self) -> Tensor:
+        """The gradient as one row of numbers a seed, [S, P]."""
+        return self._row.dense()
+
+    def add_to(self, flat: Tensor, scale: float, keep: float = 1.0) -> None:
+        """flat <- keep * flat + scale * gradient, in place; flat [S, P]."""
+        if keep != 1:
+            flat.mul_(keep)
+        torch._foreach_add_(self.views(flat), self.values, alpha=scale)
+
+    @cached_property
+    def _row(self) -> Dense:
+        seeds, count = len(self.values[0]), sum(value[0].numel() for value in self.values)
+        flat = self.values[0].new_empty(seeds, count)
+        torch._foreach_copy_(self.views(flat), self.values)
+        return Dense(flat)
 
 
 @dataclass(frozen=True)

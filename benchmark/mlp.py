@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from benchmark.capture import captured
 from benchmark.gradients import Factored
 from benchmark.heads import own_logits, output_errors
 from benchmark.randomness import Randomness
@@ -33,6 +34,7 @@ class MLP:
         self.theta = random.draw(bound.numel()).mul_(2).sub_(1).mul_(bound)
         self.buffers: dict[str, Tensor] = {}
         self._layers = self.views(self.theta)
+        self._passes = captured(self._forward_and_back, random.device)
 
     def views(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Each layer's weight [S, in, out] and bias [S, 1, out] as views of a tensor [S, P]."""
@@ -46,17 +48,28 @@ class MLP:
 
     def gradient(self, batch: Batch) -> Factored:
         """Gradient of each seed's mean cross-entropy over its batch, under dropout."""
-        inputs = [batch.images.flatten(2)]
-        for weight, bias in self._layers[:-1]:
-            inputs.append(self._dropped(torch.baddbmm(bias, inputs[-1], weight).relu_()))
+        images, examples = batch.images.flatten(2), batch.labels.shape[1]
+        hidden = self.sizes[1:-1] if self.dropout else []
+        draws = [self.random.uniform(examples, units, dtype=torch.float32) for units in hidden]
+        factors = self._passes(images, batch.labels, batch.heads, *draws)
+        layers = len(self._layers)
+        return Factored([images, *factors[: layers - 1]], factors[layers - 1 :], self.views)
+
+    def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> list[Tensor]:
+        """The inputs of all layers but the first, and the errors of all layers."""
+        inputs = [images]
+        for layer, (weight, bias) in enumerate(self._layers[:-1]):
+            unit = torch.baddbmm(bias, inputs[-1], weight).relu_()
+            inputs.append(self._dropped(unit, draws[layer]) if draws else unit)
         weight, bias = self._layers[-1]
-        errors = [output_errors(torch.baddbmm(bias, inputs[-1], weight), batch, self.heads)]
+        outputs = torch.baddbmm(bias, inputs[-1], weight)
+        errors = [output_errors(outputs, Batch(images, labels, heads), self.heads)]
         for (weight, _), unit in zip(reversed(self._layers[1:]), reversed(inputs[1:])):
             error = torch.bmm(errors[0], weight.transpose(1, 2))
             # A unit that ReLU or dropout silenced is 0, one that passed is positive and was scaled by 1 / keep.
             error = torch.ops.aten.threshold_backward(error, unit, 0)
             errors.insert(0, error.mul_(1 / (1 - self.dropout)) if self.dropout else error)
-        return Factored(inputs, errors, self.views)
+        return inputs[1:] + errors
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
         """Outputs [N, C] of one head of the network of index `seed` for images [N, ...], without dropout."""
@@ -66,8 +79,5 @@ class MLP:
         weight, bias = self._layers[-1]
         return own_logits(torch.addmm(bias[seed], unit, weight[seed]), head, self.classes)
 
-    def _dropped(self, unit: Tensor) -> Tensor:
-        if not self.dropout:
-            return unit
-        keep = self.random.uniform(*unit.shape[1:], dtype=torch.float32) >= self.dropout
-        return unit.mul_(keep).mul_(1 / (1 - self.dropout))
+    def _dropped(self, unit: Tensor, draws: Tensor) -> Tensor:
+        return unit.mul_(draws >= self.dropout).mul_(1 / (1 - self.dropout))

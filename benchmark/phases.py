@@ -28,17 +28,19 @@ class PhaseData:
         return sum(len(self.streams[0].train[task]) for task in self.tasks)
 
     def take(self, positions: Tensor) -> Batch:
-        """The examples at positions [S, n] as a batch [S, n, ...]; scaled to [0, 1]."""
+        """The examples at positions [S, n] as a batch [S, n, ...]; scaled to [0, 1].
+
+        Positions lie on the device, or for a phase of several tasks on the CPU: it sorts them by task there.
+        """
         rows = [self._take(stream, row) for stream, row in zip(self.streams, positions, strict=True)]
         images, labels, tasks = (torch.stack(parts) for parts in zip(*rows, strict=True))
         heads = tasks if self.streams[0].heads > 1 else torch.zeros_like(tasks)
         task = self.tasks[0] if len(self.tasks) == 1 else None
-        images = images.to(self.device).float().div_(self.streams[0].scale)
-        return Batch(images, labels.to(self.device), heads.to(self.device), task)
+        return Batch(images.float().div_(self.streams[0].scale), labels, heads, task)
 
     def batches(self, order: Tensor, size: int, later: int) -> Iterator[Batch]:
         """Minibatches in the given order [S, N]; `later` steps of the phase follow the last of them."""
-        count = order.shape[1]
+        count, order = order.shape[1], self._placed(order)
         steps = -(-count // size)
         per_step = order.shape[0] * size * torch.Size(self.streams[0].shape).numel() * 4
         chunk = max(1, CHUNK_BYTES // per_step) * size
@@ -49,33 +51,38 @@ class PhaseData:
                 left = later + steps - 1 - (start + offset) // size
                 yield Batch(ahead.images[:, part], ahead.labels[:, part], ahead.heads[:, part], ahead.task, left)
 
+    def _placed(self, order: Tensor) -> Tensor:
+        return order.to(self.device) if len(self.tasks) == 1 else order
+
     def _take(self, stream: Stream, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if len(self.tasks) == 1:
             data = stream.train[self.tasks[0]]
             return data.take(positions), data.targets[positions], torch.full_like(positions, self.tasks[0])
         ends = torch.tensor(list(accumulate(len(stream.train[task]) for task in self.tasks)))
         which = torch.bucketize(positions, ends, right=True)
-        images = torch.empty(len(positions), *stream.shape, dtype=stream.train[0].base.dtype)
-        labels = torch.empty_like(positions)
+        images = stream.train[0].base.new_empty(len(positions), *stream.shape)
+        labels = torch.empty(len(positions), dtype=torch.int64, device=self.device)
         for index, task in enumerate(self.tasks):
             mine = (which == index).nonzero()[:, 0]
-            rows = positions[mine] - (ends[index] - len(stream.train[task]))
+            rows = (positions[mine] - (ends[index] - len(stream.train[task]))).to(self.device)
+            mine = mine.to(self.device)
             images[mine], labels[mine] = stream.train[task].take(rows), stream.train[task].targets[rows]
-        return images, labels, torch.tensor(self.tasks)[which]
+        return images, labels, torch.tensor(self.tasks)[which].to(self.device)
 
 
 class RecentData:
     """The phase just trained, in the order in which each seed met its examples last."""
 
     def __init__(self, data: PhaseData, order: Tensor) -> None:
-        self.data, self.order = data, order
+        self.data, self.order = data, order.to(data.device)
 
     @property
     def labels(self) -> Tensor:
         """Labels [S, N] in that order."""
         targets = [stream.train[self.data.tasks[0]].targets for stream in self.data.streams]
-        return torch.stack(targets).gather(1, self.order).to(self.data.device)
+        return torch.stack(targets).gather(1, self.order)
 
     def take(self, positions: Tensor) -> Batch:
         """The examples at positions [S, n] of that order."""
-        return self.data.take(self.order.gather(1, positions.cpu()))
+        chosen = self.order.gather(1, positions)
+        return self.data.take(chosen if len(self.data.tasks) == 1 else chosen.cpu())

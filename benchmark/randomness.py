@@ -31,12 +31,14 @@ class Randomness:
     def draw(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Uniform in [0, 1), [S, *shape], drawn at once."""
         rows = [torch.rand(shape, generator=generator, dtype=dtype) for generator in self.generators]
-        return torch.stack(rows).to(self.device)
+        numbers = torch.stack(rows)
+        if self.device.type == "cuda":
+            numbers = numbers.pin_memory()  # else the copy would wait for the steps before it
+        return numbers.to(self.device, non_blocking=True)
 
     def order(self, count: int) -> Tensor:
-        """A permutation of `count` examples for each seed, int64 [S, count]."""
-        rows = [torch.randperm(count, generator=generator) for generator in self.generators]
-        return torch.stack(rows).to(self.device)
+        """A permutation of `count` examples for each seed, int64 [S, count], on the CPU."""
+        return torch.stack([torch.randperm(count, generator=generator) for generator in self.generators])
 
     def begin_phase(self) -> None:
         """Forget what was drawn ahead, so that the generators' states alone say how a run goes on."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.gradients import Dense
+from benchmark.capture import captured
+from benchmark.gradients import Parts
 from benchmark.heads import chosen_logits, own_logits
 from benchmark.randomness import Randomness
 from methods.batch import Batch
 
 WIDTH = 20
 """Channels of the first stage; the stages have 1, 2, 4 and 8 times as many, about 1.1 M parameters in all."""
+
+IMAGE_SIDE = 32
 
 
 class Block(NamedTuple):
@@ -65,6 +69,7 @@ class ResNet18:
             if name.endswith("norm")
             for kind in ("mean", "variance")
         }
+        self._passes = captured(self._forward_and_back, random.device, self.buffers.values())
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Each parameter [S, *shape] as a view of a tensor [S, P]."""
@@ -74,27 +79,31 @@ class ResNet18:
             name: piece.view(flat.shape[0], *shape) for (name, shape), piece in zip(self.shapes.items(), pieces)
         }
 
-    def gradient(self, batch: Batch) -> Dense:
+    def gradient(self, batch: Batch) -> Parts:
         """Gradient of each seed's mean cross-entropy over its batch; updates the batch norms' statistics."""
+        draws = self._draws(batch.labels.shape[1]) if self.dropout else []
+        gradients = self._passes(batch.images, batch.labels, batch.heads, *draws)
+        return Parts(list(gradients), lambda flat: list(self.views(flat).values()))
+
+    def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> tuple[Tensor, ...]:
+        """The gradient by each parameter."""
         with torch.enable_grad():
-            features = self._features(batch.images, self._parameters, self.buffers, training=True)
+            features = self._features(images, self._parameters, self.buffers, iter(draws), training=True)
             outputs = torch.baddbmm(self._parameters["linear.bias"], features, self._parameters["linear"])
-            logits = chosen_logits(outputs, batch, self.heads).flatten(0, 1)
-            loss = F.cross_entropy(logits, batch.labels.flatten(), reduction="sum") / batch.labels.shape[1]
-            gradients = torch.autograd.grad(loss, list(self._parameters.values()))
-        flat = torch.empty_like(self.theta)
-        torch._foreach_copy_(list(self.views(flat).values()), list(gradients))
-        return Dense(flat)
+            logits = chosen_logits(outputs, Batch(images, labels, heads), self.heads).flatten(0, 1)
+            loss = F.cross_entropy(logits, labels.flatten(), reduction="sum") / labels.shape[1]
+            return torch.autograd.grad(loss, list(self._parameters.values()))
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
         """Outputs [N, C] of one head of the network of index `seed` for images [N, 3, 32, 32], in evaluation mode."""
         own = {name: value[seed : seed + 1] for name, value in self._parameters.items()}
         buffers = {name: value.view(self.seeds, -1)[seed] for name, value in self.buffers.items()}
-        features = self._features(images[None], own, buffers, training=False)
+        features = self._features(images[None], own, buffers, iter(()), training=False)
         return own_logits(torch.addmm(own["linear.bias"][0], features[0], own["linear"][0]), head, self.classes)
 
     def _features(
-        self, images: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor], training: bool
+        self, images: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor], draws: Iterator[Tensor],
+        training: bool,
     ) -> Tensor:
         """Images [S, B, 3, 32, 32] -> features [S, B, 160]."""
         seeds = images.shape[0]
@@ -109,7 +118,7 @@ class ResNet18:
             return F.batch_norm(x, *statistics, scale.flatten(), shift.flatten(), training)
 
         def dropped(x: Tensor) -> Tensor:
-            return self._dropped(x, seeds) if training and self.dropout else x
+            return self._dropped(x, next(draws)) if training and self.dropout else x
 
         x = images.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
         x = normalized(convolved(x, "stem"), "stem.norm").relu_()  # the stem alone has batch norm before ReLU
@@ -121,11 +130,17 @@ class ResNet18:
             x = dropped(normalized((inner + short).relu_(), f"{name}.second.norm"))
         return x.mean((2, 3)).unflatten(1, (seeds, -1)).transpose(0, 1)
 
-    def _dropped(self, x: Tensor, seeds: int) -> Tensor:
-        count, channels, height, width = x.shape
-        draws = self.random.draw(count, height, width, channels // seeds)
+    def _dropped(self, x: Tensor, draws: Tensor) -> Tensor:
         keep = draws.permute(1, 0, 4, 2, 3).flatten(1, 2) >= self.dropout
         return x * keep * (1 / (1 - self.dropout))
+
+    def _draws(self, examples: int) -> list[Tensor]:
+        """Uniform numbers [S, B, side, side, channels] for both dropouts of every block."""
+        side, draws = IMAGE_SIDE, []
+        for _, _, channels, stride in _blocks():
+            side //= stride
+            draws += [self.random.draw(examples, side, side, channels) for _ in range(2)]
+        return draws
 
     def _scale_initial_weights(self) -> None:
         views = self.views(self.theta)

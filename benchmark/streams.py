@@ -5,8 +5,8 @@ Shape letters: T tasks, N examples, D pixels, C classes of a head.
 
 import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_class
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
+from benchmark import task_images
 from benchmark.avalanche_streams import Source, converted, digests, kind_of
 from benchmark.catalogue import PAPER_STREAMS, STREAMS, StreamKind
 from benchmark.data import ImageData, load
@@ -24,7 +25,7 @@ from benchmark.stream_names import ARGUMENT, from_elsewhere, split
 from benchmark.task_images import TaskImages, drawn_rows
 from methods.errors import InputError
 
-__all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build"]
+__all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build", "on_device"]
 
 # Past a full turn the rotations would come again; a thousand permutations are a bound on memory alone.
 _MOST_TASKS = {"rotated": 36, "permuted": 1000}
@@ -81,6 +82,16 @@ def build(
         shape=tuple(data.train_images.shape[1:]), classes=len(drawn[0].classes),
         heads=tasks if per_task else 1, scale=data.scale, digests=data.digests,
     )
+
+
+def on_device(streams: Sequence[Stream], device: torch.device) -> list[Stream]:
+    """The streams with all their examples on the device, shared images once; the experiences stay where they are."""
+    if device.type == "cpu":
+        return list(streams)
+    tasks = [part for stream in streams for part in (*stream.train, *stream.test)]
+    there = iter(task_images.on_device(tasks, device))
+    return [replace(stream, train=[next(there) for _ in stream.train], test=[next(there) for _ in stream.test])
+            for stream in streams]
 
 
 def kind_named(

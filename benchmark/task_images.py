@@ -3,6 +3,7 @@
 Shape letters: N examples of the task, D pixels of an image, n examples taken.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -34,22 +35,35 @@ class TaskImages(Dataset):
         self.image_shape = image_shape or ((1, side, side) if base.dim() == 2 else tuple(base.shape[1:]))
         self._source = self._ink = None
         if pixel_map is not None:
-            self._source = pixel_map.clamp(min=0).numpy()
-            self._ink = None if bool((pixel_map >= 0).all()) else (pixel_map >= 0).byte().numpy()
+            self._source = pixel_map.clamp(min=0)
+            self._ink = None if bool((pixel_map >= 0).all()) else (pixel_map >= 0).byte()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def take(self, rows: Tensor) -> Tensor:
         """The examples `rows` (int64 [n], inside the task) as [n, D] or [n, 3, 32, 32] of the base's type."""
+        if self.base.device.type != "cpu":
+            images = self.base[self.rows[rows]]
+            images = images if self._source is None else images[:, self._source]
+            return images if self._ink is None else images * self._ink
         # numpy: as fast as torch's gather on one thread, and no threads that wait for each other where other
         # processes keep the cores busy
         images = np.take(self.base.numpy(), self.rows.numpy()[rows.numpy()], axis=0)
         if self._source is not None:
-            images = np.take(images, self._source, axis=1)
+            images = np.take(images, self._source.numpy(), axis=1)
         if self._ink is not None:
-            images *= self._ink
+            images *= self._ink.numpy()
         return torch.from_numpy(images)
+
+    def on(self, device: torch.device, base: Tensor) -> "TaskImages":
+        """The same task on a device where its base images lie already."""
+        there = copy.copy(self)
+        there.base = base
+        for name in ("rows", "targets", "pixel_map", "_source", "_ink"):
+            value = getattr(self, name)
+            setattr(there, name, None if value is None else value.to(device))
+        return there
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """Example `index` as Avalanche wants it: float32 image in [0, 1] of its own shape, and its label."""
@@ -57,6 +71,12 @@ class TaskImages(Dataset):
             raise IndexError(f"example {index} of a task with {len(self)}")
         image = self.take(torch.tensor([index % len(self)]))[0]
         return image.reshape(self.image_shape).float() / self.scale, int(self.targets[index])
+
+
+def on_device(parts: Sequence[TaskImages], device: torch.device) -> list[TaskImages]:
+    """The same tasks with their examples on the device; base images that they share are there once."""
+    bases = {id(part.base): part.base.to(device) for part in parts}
+    return [part.on(device, bases[id(part.base)]) for part in parts]
 
 
 def drawn_rows(length: int, count: int, seed: int, task: int, stream: str) -> Sequence[int]:

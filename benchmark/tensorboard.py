@@ -68,7 +68,9 @@ class Board:
             ) from None
 
 
-def _write(writer: SummaryWriter, step: int, seen: Sequence[Sequence[float | None]], row: Sequence[float | None]) -> None:
+def _write(
+    writer: SummaryWriter, step: int, seen: Sequence[Sequence[float | None]], row: Sequence[float | None]
+) -> None:
     for number, accuracy in enumerate(row, 1):
         if accuracy is not None:
             writer.add_scalar(f"accuracy/task_{number:02}", accuracy, step)

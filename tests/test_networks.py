@@ -70,7 +70,7 @@ def test_initial_weights_are_those_of_linear_layers():
 def test_dropout_scales_by_keep_and_is_off_in_evaluation():
     net = MLP(12, 50, 1, 4, 0.4, Randomness([0], torch.device("cpu")))
     unit = torch.ones(1, 2000, 50)
-    dropped = net._dropped(unit.clone())
+    dropped = net._dropped(unit.clone(), net.random.uniform(2000, 50, dtype=torch.float32))
     assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.6])
     assert dropped.mean().item() == pytest.approx(1, abs=0.02)
     images = torch.rand(5, 12)
@@ -172,7 +172,8 @@ def test_resnet_gradient_statistics_and_logits_equal_ordinary_modules(resnets):
 def test_resnet_dropout_draws_for_each_seed_alone():
     def dropped(seeds):
         net = ResNet18(1, 5, 0.3, Randomness(seeds, torch.device("cpu")))
-        return net._dropped(torch.ones(4, 20 * len(seeds), 8, 8), len(seeds)).unflatten(1, (len(seeds), 20))
+        images = torch.ones(4, 20 * len(seeds), 8, 8)
+        return net._dropped(images, net.random.draw(4, 8, 8, 20)).unflatten(1, (len(seeds), 20))
 
     together = dropped([1, 2])
     assert torch.equal(together[:, 1], dropped([2])[:, 0])

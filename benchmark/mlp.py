@@ -46,6 +46,9 @@ class MLP:
             start = end
         return layers
 
+    def _cut(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return self._layers if flat is self.theta else self.views(flat)  # every step asks for theta's
+
     def gradient(self, batch: Batch) -> Factored:
         """Gradient of each seed's mean cross-entropy over its batch, under dropout."""
         images, examples = batch.images.flatten(2), batch.labels.shape[1]
@@ -53,7 +56,7 @@ class MLP:
         draws = [self.random.uniform(examples, units, dtype=torch.float32) for units in hidden]
         factors = self._passes(images, batch.labels, batch.heads, *draws)
         layers = len(self._layers)
-        return Factored([images, *factors[: layers - 1]], factors[layers - 1 :], self.views)
+        return Factored([images, *factors[: layers - 1]], factors[layers - 1 :], self._cut)
 
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> list[Tensor]:
         """The inputs of all layers but the first, and the errors of all layers."""

@@ -22,6 +22,12 @@ def bench_ours(timed, row):
     timed(TABLE, row, "ours", ours(row, STREAM, 1, COUNT).steps, COUNT)
 
 
+@pytest.mark.parametrize("row", ["stable-sgd", "multitask"])
+def bench_ours_of_the_rest(timed, row):
+    """For the time of the whole table."""
+    timed("cifar rest", row, "ours", ours(row, STREAM, 1, COUNT).steps, COUNT)
+
+
 @pytest.mark.parametrize("row", BATCHES)
 def bench_avalanche(timed, row):
     contender = strategy(row, STREAM, COUNT)

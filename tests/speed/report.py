@@ -28,6 +28,8 @@ def summary(timings: Timings, raw: dict) -> dict:
         "mnist_avalanche": timings.others("mnist step", "naive", "avalanche, "),
         "cifar_step": timings.steps("cifar step", ["avalanche", "plain", "passes", "floor"]),
         "cifar_plain_nchw": timings.others("cifar step", "naive", "plain, "),
+        "cifar_rest": timings.column("cifar rest"),
+        "cores_busy": timings.busy(),
         "ewc_over_naive": timings.between("mnist step", "ewc", "naive"),
         "fisher": timings.fisher(),
         "layout": timings.changes(),

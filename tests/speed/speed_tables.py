@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from goals import goals_table
 from methods.catalogue import METHOD_ROWS
+from whole_table import whole_table
 
 STREAMS = (("mnist_step", "Permuted MNIST"), ("cifar_step", "Split CIFAR-100"))
 STEPS_A_RUN, SEEDS, TASKS = 120_000, 5, 20
@@ -68,7 +69,19 @@ def avalanche_table(speed: dict) -> str:
         f"{fisher['avalanche']:,.1f} s (2,000 of 60,000 examples timed, times 30): "
         f"{fisher['avalanche / ours']:,.0f}x.\n\n"
         "The steps of 30 runs on Permuted MNIST, computed from those above (batch 10, 120,000 a run, no "
-        f"evaluation), take {hours['ours']:.2f} core hours here, {hours['avalanche']:.1f} in Avalanche's loops."
+        f"evaluation), take {hours['ours']:.2f} core hours here, {hours['avalanche']:.1f} in Avalanche's loops.\n\n"
+        f"{whole(speed)}"
+    )
+
+
+def whole(speed: dict) -> str:
+    """The time of all 90 runs, in a sentence."""
+    hours = whole_table(speed)
+    parts = ", ".join(f"{name} {value:.2f} h" for name, value in hours.items())
+    return (
+        f"The whole table on {speed['conditions']['cores']} busy cores, computed from the steps and evaluations above: "
+        f"{parts}, together {sum(hours.values()):.2f} h. While a cell was trained, start and end of its processes "
+        f"included, the cores were busy {100 * speed['cores_busy']:.0f} % of the time."
     )
 
 

@@ -8,7 +8,8 @@ from statistics import median
 from benchmark.provenance import PROJECT, checkout, processor, versions
 from methods.catalogue import METHOD_ROWS
 
-TABLES = {"mnist step", "cifar step", "fisher", "layout", "set-up", "evaluation", "scaling", "memory"}
+TABLES = {"mnist step", "cifar step", "fisher", "layout", "set-up", "evaluation", "scaling", "memory", "cifar rest",
+          "cores"}
 
 
 class Timings:
@@ -91,6 +92,10 @@ class Timings:
                   "evaluation_share": median(info["evaluation_share"] for info in self.extra["scaling", row])}
             for row, seconds in self.column("scaling").items()
         }
+
+    def busy(self) -> float:
+        """The part of all cores' time that training a cell used."""
+        return self.extra["cores", "naive on split-cifar100"][0]["busy"]
 
     def memory(self) -> dict:
         """By cell: peak resident memory in MiB."""

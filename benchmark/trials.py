@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmark import runner
+from benchmark import planning
 from benchmark.executors import executor
 from benchmark.executors.executor import Where
 from benchmark.executors.local import Local
@@ -27,7 +27,7 @@ def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Pat
     units = [
         unit
         for stream in streams for method in methods for changes in trials(method, stream)
-        for unit in runner.plan([method], [stream], [SEED], changes, place, data, "cpu")
+        for unit in planning.plan([method], [stream], [SEED], changes, place, data, "cpu")
     ]
     if units:
         executor.check_writable(place)

@@ -324,8 +324,8 @@ def test_a_run_whose_reader_has_left_says_that_it_is_not_done(tmp_path):
 
 
 def test_a_termination_before_training_is_one_line_and_130():
-    script = ("import os, signal, sys; from benchmark import runner\n"
-              "runner.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
+    script = ("import os, signal, sys; from benchmark import planning\n"
+              "planning.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
               "from benchmark.__main__ import main; sys.exit(main())")
     command = [sys.executable, "-c", script, "run", "--stream", "split-digits"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

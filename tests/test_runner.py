@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from benchmark import records, runner
+from benchmark import planning, records, runner
 from benchmark.catalogue import STREAMS
 from benchmark.cli import main
 from benchmark.executors import executor, local
@@ -107,16 +107,16 @@ def plan(results: Path, **changes) -> list[runner.Unit]:
         methods=["naive", "agem"], streams=["permuted-digits", "split-digits"], seeds=[0, 1],
         overrides={"tasks": "2", "train_examples": "50"}, results=results, data=None, device="cpu",
     )
-    return runner.plan(**given | changes)
+    return planning.plan(**given | changes)
 
 
 def test_records_of_other_code_or_data_are_run_again(small, monkeypatch):
     assert plan(small[0]) == []
-    monkeypatch.setattr(runner, "code_version", lambda method: "other")
+    monkeypatch.setattr(planning, "code_version", lambda method: "other")
     assert sum(len(unit.seeds) for unit in plan(small[0])) == 8
     monkeypatch.undo()
-    whole = runner.build
-    monkeypatch.setattr(runner, "build", lambda *given: replace(whole(*given), digests={"digits": "other"}))
+    whole = planning.build
+    monkeypatch.setattr(planning, "build", lambda *given: replace(whole(*given), digests={"digits": "other"}))
     assert sum(len(unit.seeds) for unit in plan(small[0])) == 8
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import records, runner
+from benchmark import planning, records
 from benchmark.catalogue import STREAMS
 from benchmark.data_files import ARCHIVES, find
 from benchmark.executors.executor import Where
@@ -64,7 +64,7 @@ def measure(probes: Sequence[Probe], block: int, data: Path | None, jobs: int | 
         units = []
         for probe in probes:
             seeds = range(block * probe.seeds, (block + 1) * probe.seeds)
-            units += runner.plan(list(METHOD_ROWS), [probe.stream], seeds, probe.changes, Path(folder), data, "cpu")
+            units += planning.plan(list(METHOD_ROWS), [probe.stream], seeds, probe.changes, Path(folder), data, "cpu")
         train(Local(jobs), units, Where(Path(folder), data, "cpu", 1), say_notices)
         return _by_cell(records.load_all(Path(folder)))
 

@@ -92,13 +92,13 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
             plugins.settings_of(method, stream, overrides)
     except InputError as error:
         raise InputError(f"--set: {error}") from None
-    from benchmark import runner
+    from benchmark import planning, runner
     from benchmark.executors.executor import Where, check_writable, threads_of
 
     trainer = executors.named(*executor)
     elsewhere = executor[0] != "local" and device == "cuda"  # this machine needs no GPU then
     place = device if elsewhere else runner.device_named(device)
-    units = runner.plan(methods, streams, seeds, overrides, results, data, place, force)
+    units = planning.plan(methods, streams, seeds, overrides, results, data, place, force)
     if units:
         check_writable(results)
     where = Where(results, data, place, threads or threads_of(units, place, jobs))

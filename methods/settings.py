@@ -89,6 +89,7 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
         "memory_batch": (100, "published code: its default of 256, more than the memory of 100 holds"),
     },
     ("er-reservoir", "permuted-mnist"): {"learning_rate": (0.01, SEARCH)},
+    ("er-reservoir", "rotated-mnist"): {"learning_rate": (0.001, SEARCH), "momentum": (0.8, SEARCH)},
     ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("stable-sgd", "permuted-mnist"): {
@@ -96,10 +97,8 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
         "dropout": (0.25, SEARCH),
     },
     ("stable-sgd", "rotated-mnist"): {
-        "batch_size": (64, "author's correction, issue 5 of the published code"),
         "learning_rate_decay": (0.55, "author's correction, issue 5 of the published code"),
-        "dropout": (0.25, "author's correction, issue 5 of the published code"),
-        "momentum": (0.8, "published code, stable_sgd/main.py"),
+        "dropout": (0.5, "published code, replicate_experiment_2.sh"),
     },
     ("stable-sgd", "split-cifar100"): {
         "learning_rate": (0.15, "author's correction, issues 5 and 6 of the published code"),

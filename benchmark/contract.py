@@ -5,6 +5,7 @@ from __future__ import annotations
 import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -93,7 +94,7 @@ def repeats_itself(method: type[Method]) -> None:
 def goes_on(method: type[Method]) -> None:
     """A run taken up from what state() gave after any phase ends as one that was never stopped."""
     whole, kept = _cell(method, [0, 1]), []
-    end = _trained(whole, lambda cell: kept.append((cell.phase, list(cell.outcomes), _stored(cell))))
+    end = _trained(whole, lambda cell: kept.append((cell.phase, deepcopy(cell.outcomes), _stored(cell))))
     for phase, outcomes, tensors in kept:
         later = _cell(method, [0, 1])
         later.restore(phase, outcomes, tensors)

@@ -258,7 +258,7 @@ def test_a_run_that_differs_where_equality_is_due_fails(recorded, tmp_path, caps
 
 @pytest.mark.parametrize(("shift", "code"), [(0.0, 0), (-0.4, 1)])
 def test_a_run_of_another_processor_is_due_within_the_cells_spread(recorded, tmp_path, shift, code, capsys):
-    matrix = [[value + shift if value + shift > 0 else value for value in row]
+    matrix = [[value + shift if value and value + shift > 0 else value for value in row]
               for row in records.load_all(recorded)[1].accuracy_matrix]
     other = changed(recorded, tmp_path, matrix, processor="another")
     capsys.readouterr()

@@ -18,7 +18,7 @@ GRID = {
     "learning_rate": {0.25, 0.1, 0.03, 0.01, 0.001} | {0.15},
     "momentum": {0.0, 0.8},
     "batch_size": {10, 32, 64},
-    "memory_batch": {10, 64},
+    "memory_batch": {10, 64, 100},
     "ewc_lambda": {1.0, 10.0, 100.0},
     "learning_rate_decay": {0.5, 0.55, 0.7, 0.8, 0.85},
     "dropout": {0.1, 0.25, 0.5},

@@ -22,7 +22,8 @@ def heatmaps(records: Sequence[Record], stem: Path) -> list[Path]:
     """Draw a[t, i], the accuracy on task i after training task t, a file a stream and a panel a row of the table.
 
     Tasks not met yet are left blank. Each panel is the mean over the row's complete runs. Writes <stem>-<stream>.png
-    and .svg for every stream and returns the paths. Raises InputError where no run is complete, or the files cannot be written.
+    and .svg for every stream and returns the paths. Raises InputError where no run is complete, or the files
+    cannot be written.
     """
     paths: list[Path] = []
     for stream, rows in matrices(records).items():

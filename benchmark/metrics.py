@@ -2,8 +2,8 @@
 
 Everywhere `a` is a [T, T] matrix of fractions: a[t, i] is the test accuracy on task i after training
 through task t (T tasks, both counted from 0), and None or NaN above the diagonal where a task was not met yet and so
-not measured. Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward
-transfer: Lopez-Paz and Ranzato, Gradient Episodic Memory for Continual Learning, NeurIPS 2017, equation 3.
+not measured. Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward transfer: Lopez-Paz and Ranzato, Gradient
+Episodic Memory for Continual Learning, NeurIPS 2017, equation 3.
 """
 
 import numpy as np

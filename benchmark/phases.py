@@ -40,7 +40,7 @@ class PhaseData:
 
     def batches(self, order: Tensor, size: int, later: int) -> Iterator[Batch]:
         """Minibatches in the given order [S, N]; `later` steps of the phase follow the last of them."""
-        count, order = order.shape[1], self._placed(order)
+        count, order = order.shape[1], self.placed(order)
         steps = -(-count // size)
         per_step = order.shape[0] * size * torch.Size(self.streams[0].shape).numel() * 4
         chunk = max(1, CHUNK_BYTES // per_step) * size
@@ -51,8 +51,9 @@ class PhaseData:
                 left = later + steps - 1 - (start + offset) // size
                 yield Batch(ahead.images[:, part], ahead.labels[:, part], ahead.heads[:, part], ahead.task, left)
 
-    def _placed(self, order: Tensor) -> Tensor:
-        return order.to(self.device) if len(self.tasks) == 1 else order
+    def placed(self, positions: Tensor) -> Tensor:
+        """The positions where `take` wants them."""
+        return positions.to(self.device if len(self.tasks) == 1 else "cpu")
 
     def _take(self, stream: Stream, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if len(self.tasks) == 1:
@@ -84,5 +85,4 @@ class RecentData:
 
     def take(self, positions: Tensor) -> Batch:
         """The examples at positions [S, n] of that order."""
-        chosen = self.order.gather(1, positions)
-        return self.data.take(chosen if len(self.data.tasks) == 1 else chosen.cpu())
+        return self.data.take(self.data.placed(self.order.gather(1, positions)))

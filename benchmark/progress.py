@@ -25,7 +25,7 @@ class Advance:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A run that is being trained has been tested on every task once more."""
+    """A run that is being trained has been tested once more, on the tasks met."""
 
     place: Path  # where it will be recorded
     accuracy_matrix: list[list[float | None]]  # the rows so far

@@ -15,7 +15,6 @@ from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_class
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
-from benchmark import task_images
 from benchmark.avalanche_streams import Source, converted, digests, kind_of
 from benchmark.catalogue import PAPER_STREAMS, STREAMS, StreamKind
 from benchmark.data import ImageData, load
@@ -88,10 +87,13 @@ def on_device(streams: Sequence[Stream], device: torch.device) -> list[Stream]:
     """The streams with all their examples on the device, shared images once; the experiences stay where they are."""
     if device.type == "cpu":
         return list(streams)
-    tasks = [part for stream in streams for part in (*stream.train, *stream.test)]
-    there = iter(task_images.on_device(tasks, device))
-    return [replace(stream, train=[next(there) for _ in stream.train], test=[next(there) for _ in stream.test])
-            for stream in streams]
+    shared = {id(part.base): part.base for stream in streams for part in (*stream.train, *stream.test)}
+    there = {key: base.to(device) for key, base in shared.items()}
+
+    def moved(parts: list[TaskImages]) -> list[TaskImages]:
+        return [part.on(device, there[id(part.base)]) for part in parts]
+
+    return [replace(stream, train=moved(stream.train), test=moved(stream.test)) for stream in streams]
 
 
 def kind_named(

@@ -73,12 +73,6 @@ class TaskImages(Dataset):
         return image.reshape(self.image_shape).float() / self.scale, int(self.targets[index])
 
 
-def on_device(parts: Sequence[TaskImages], device: torch.device) -> list[TaskImages]:
-    """The same tasks with their examples on the device; base images that they share are there once."""
-    bases = {id(part.base): part.base.to(device) for part in parts}
-    return [part.on(device, bases[id(part.base)]) for part in parts]
-
-
 def drawn_rows(length: int, count: int, seed: int, task: int, stream: str) -> Sequence[int]:
     """`count` of a task's `length` training examples, drawn from the seed, in rising order; 0 takes them all.
 

@@ -6,10 +6,10 @@ from tabulate import tabulate
 
 from goals import goals_table
 from methods.catalogue import METHOD_ROWS
-from whole_table import whole_table
+from whole_table import SEEDS, STEPS, TASKS, whole_table
 
 STREAMS = (("mnist_step", "Permuted MNIST"), ("cifar_step", "Split CIFAR-100"))
-STEPS_A_RUN, SEEDS, TASKS = 120_000, 5, 20
+STEPS_A_RUN = TASKS * STEPS["MNIST"]
 
 
 def markdown(rows: list[list], headers: list[str]) -> str:

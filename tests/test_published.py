@@ -1,12 +1,15 @@
-"""The restatement of the published network of Split CIFAR-100."""
+"""The restatements of the published networks and update rules."""
 
+import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
-from published import PublishedResNet
+import published_mnist
+from published_cifar import PublishedResNet
 
 
-def test_its_size_and_the_outputs_that_learn():
+def test_the_resnets_size_and_the_outputs_that_learn():
     net = PublishedResNet(0.0)
     convolutions = 9 * (3 * 20 + 2 * 20 * 20 + 20 * 40 + 40 * 40 + 40 * 80 + 80 * 80 + 80 * 160 + 160 * 160)
     shortcuts = 20 * 40 + 40 * 80 + 80 * 160
@@ -19,9 +22,82 @@ def test_its_size_and_the_outputs_that_learn():
     assert learning.nonzero()[:, 0].tolist() == [15, 16, 17, 18, 19]
 
 
-def test_in_evaluation_nothing_is_dropped():
+def test_in_evaluation_the_resnet_drops_nothing():
     net = PublishedResNet(0.5).eval()
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(net(images, 0), net(images, 0))
     net.train()
     assert not torch.equal(net(images, 0), net(images, 0))
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return torch.rand(32, 784), torch.arange(32) % 10
+
+
+def run_of(method: str) -> published_mnist.PublishedMethod:
+    torch.manual_seed(1)
+    return published_mnist.METHODS[method](np.random.RandomState(1))
+
+
+def test_the_mlp_drops_a_quarter_of_its_hidden_units_unless_told_not_to(batch):
+    net = run_of("ewc").net
+    assert not torch.equal(net.outputs(batch[0]), net.outputs(batch[0]))
+    assert torch.equal(net.outputs(batch[0], drop=False), net.outputs(batch[0], drop=False))
+    assert sum(p.numel() for p in net.parameters) == 269_322
+
+
+@torch.no_grad()
+def test_agem_steps_across_the_memorys_gradient_where_they_conflict(batch):
+    run = run_of("agem")
+    run.after_task(batch)
+    run.task = 1
+    assert run.labels[:10].tolist() == list(range(10)) and torch.equal(run.images[9], batch[0][29])
+
+    steps = [torch.ones(2), torch.zeros(1)]
+    reference = [-torch.ones(2), torch.ones(1)]
+    run.net.gradient = lambda examples: reference if len(examples[1]) == 10 else steps
+    moved = run.direction(batch, 0)
+    assert sum((a * b).sum() for a, b in zip(moved, reference)) == pytest.approx(0, abs=1e-6)
+    reference[0] = torch.ones(2)  # no conflict
+    assert run.direction(batch, 0) is steps
+
+
+@torch.no_grad()
+def test_ewcs_penalty_is_that_of_its_rescaled_fisher(batch):
+    run = run_of("ewc")
+    for step in range(11):
+        run.direction(batch, step)
+    run.after_task(batch)
+    assert min(f.min() for f in run.fisher) == 0 and max(f.max() for f in run.fisher) == 1
+    gradient = [torch.randn_like(p) for p in run.net.parameters]
+    run.net.gradient = lambda examples: gradient
+    anchors = [p.clone() for p in run.net.parameters]
+    for p in run.net.parameters:
+        p.add_(0.5)
+    with torch.enable_grad():
+        penalty = sum((f * (p - a) ** 2).sum() for f, p, a in zip(run.fisher, run.net.parameters, anchors))
+        wanted = torch.autograd.grad(10 * penalty, run.net.parameters)
+    for moved, plain, own in zip(run.direction(batch, 0), gradient, wanted):
+        assert torch.allclose(moved, plain + own, atol=1e-5)
+
+
+@torch.no_grad()
+def test_er_joins_a_memory_batch_and_fills_its_reservoir(batch, monkeypatch):
+    run = run_of("er-reservoir")
+    sizes = []
+    monkeypatch.setattr(run.net, "gradient", lambda examples: sizes.append(len(examples[1])))
+    for step in range(10):
+        run.direction(batch, step)
+    assert sizes == [32, 64, 96, 96, 96, 96, 96, 96, 96, 96] and run.seen == 320
+    assert run.labels.bincount(minlength=10).min() > 0
+
+
+def test_rotations_grow_by_180_degrees_over_23_tasks_less_a_jitter(monkeypatch):
+    angles = []
+    monkeypatch.setattr(published_mnist, "rotate", lambda images, angle: (angles.append(angle), images)[1])
+    for mapped in published_mnist.maps("rotated-mnist", np.random.RandomState(0)):
+        mapped(torch.zeros(1, 784))
+    step = 180 / 23
+    assert all((task - 2) * step <= angle <= (task - 1) * step for task, angle in enumerate(angles))

@@ -22,18 +22,21 @@ HEADERS = ["method", "settings", "accuracy %", "forgetting", "distance", ""]
 
 
 def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Path | None, jobs: int | None) -> None:
-    """Run the trials that are not recorded yet, each a run of the seed SEED, and record them below results/search."""
-    place = results / SEARCH_FOLDER
-    units = [
-        unit
-        for stream in streams for method in methods for changes in trials(method, stream)
-        for unit in planning.plan([method], [stream], [SEED], changes, place, data, "cpu")
-    ]
-    if units:
-        executor.check_writable(place)
-        longest_first = [replace(unit, among=len(units)) for unit in sorted(units, key=lambda unit: -unit.cost)]
-        threads = executor.threads_of(longest_first, "cpu", jobs)
-        executor.run(Local(jobs), longest_first, Where(place, data, "cpu", threads))
+    """Run the trials that are not recorded yet, each a run of the seed SEED, and record them below results/search.
+
+    Where the rule takes a method's first trial, the others cannot change that and are left out.
+    """
+    firsts = [(method, stream, trials(method, stream)[:1]) for stream in streams for method in methods]
+    _train(firsts, results, data, jobs)
+    rest = [(method, stream, trials(method, stream)[1:])
+            for method, stream, first in firsts if first and not recorded(method, stream, results)[0].reproduces]
+    _train(rest, results, data, jobs)
+
+
+def recorded(method: str, stream: str, results: Path) -> list[Trial]:
+    """The trials of a method on a stream that have been run, in their order."""
+    places = [(changes, _place(method, stream, changes, results)) for changes in trials(method, stream)]
+    return [Trial.of(changes, load(place)) for changes, place in places if place.exists()]
 
 
 def text(methods: Sequence[str], stream: str, results: Path) -> str:
@@ -43,11 +46,26 @@ def text(methods: Sequence[str], stream: str, results: Path) -> str:
                     colalign=("left", "left", "right", "right", "right", "left"))
 
 
+def _train(
+    cells: Sequence[tuple[str, str, Sequence[Changes]]], results: Path, data: Path | None, jobs: int | None
+) -> None:
+    place = results / SEARCH_FOLDER
+    units = [
+        unit
+        for method, stream, of_cell in cells for changes in of_cell
+        for unit in planning.plan([method], [stream], [SEED], changes, place, data, "cpu")
+    ]
+    if units:
+        executor.check_writable(place)
+        longest_first = [replace(unit, among=len(units)) for unit in sorted(units, key=lambda unit: -unit.cost)]
+        threads = executor.threads_of(longest_first, "cpu", jobs)
+        executor.run(Local(jobs), longest_first, Where(place, data, "cpu", threads))
+
+
 def _rows(method: str, stream: str, results: Path) -> list[list[str]]:
-    run = [Trial.of(changes, load(_place(method, stream, changes, results))) for changes in trials(method, stream)]
-    paper = PUBLISHED[method, stream]
+    run, paper = recorded(method, stream, results), PUBLISHED[method, stream]
     head = [METHOD_ROWS[method].title, "the paper's figures", f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}", "", ""]
-    taken = chosen(run)
+    taken = chosen(run) if run else None
     return [head, *(_row(trial, index == taken) for index, trial in enumerate(run))]
 
 

@@ -1,5 +1,6 @@
 """The search over the paper's grid: its trials, its rule, and the command that runs it."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,8 @@ from benchmark.search import SEARCHED, Trial, chosen, distance
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings, settings_for
 
+RESULTS = Path(__file__).parents[1] / "results"
+
 # The paper's grids (appendix) and the author's corrections of single values.
 GRID = {
     "learning_rate": {0.25, 0.1, 0.03, 0.01, 0.001} | {0.15},
@@ -20,8 +23,8 @@ GRID = {
     "batch_size": {10, 32, 64},
     "memory_batch": {10, 64, 100},
     "ewc_lambda": {1.0, 10.0, 100.0},
-    "learning_rate_decay": {0.5, 0.55, 0.7, 0.8, 0.85},
-    "dropout": {0.1, 0.25, 0.5},
+    "learning_rate_decay": {0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.85},
+    "dropout": {0.0, 0.1, 0.25, 0.5},
 }
 
 
@@ -69,6 +72,15 @@ def test_the_rule(distances, taken):
     assert chosen([Trial({}, None, value) for value in distances]) == taken
 
 
+@pytest.mark.parametrize("stream", PAPER_STREAMS)
+def test_the_protocol_takes_what_the_rule_takes(stream):
+    for method in METHOD_ROWS:
+        run = trials.recorded(method, stream, RESULTS)
+        if run:
+            taken = run[chosen(run)].changes
+            assert {name: getattr(settings_for(method, stream), name) for name in taken} == taken, method
+
+
 @pytest.fixture
 def small(monkeypatch):
     """A search of seconds: two trials of two methods on a digit stream."""
@@ -90,6 +102,15 @@ def test_trials_are_recorded_apart_and_not_run_again(small, tmp_path, monkeypatc
 
     monkeypatch.setattr("benchmark.executors.executor.run", lambda *_: pytest.fail("a recorded trial is run again"))
     trials.run(methods, streams, tmp_path, None, 1)
+
+
+def test_where_the_first_trial_is_taken_the_others_are_not_run(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, ("naive", "split-digits"), Figure(50.0, 1.0, 0.5, 0.01))
+    monkeypatch.setattr(search, "POINTS", 100)
+    monkeypatch.setattr(search, "FORGETTING", 1)
+    trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
+    assert [r.settings["learning_rate"] for r in load_all(tmp_path / "search")] == [0.01]
+    assert "0.1, momentum 0.0" not in trials.text(["naive"], "split-digits", tmp_path)
 
 
 def test_the_table_shows_each_trial_and_the_one_taken(small, tmp_path):

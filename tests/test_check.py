@@ -8,11 +8,12 @@ import pytest
 import torch
 from literal import record
 
-from benchmark import records
+from benchmark import records, search, trials
 from benchmark.checks import bands, cells, tables
 from benchmark.checks.bands import Comparison, Level
 from benchmark.checks.cells import Probe
 from benchmark.cli import main
+from benchmark.insertion import insert
 from benchmark.verify import verify
 from methods.catalogue import METHOD_ROWS
 from methods.registry import METHODS
@@ -280,3 +281,17 @@ def test_bad_input_is_one_line_and_a_two(results, arguments, said, capsys):
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1
     assert all(part in err for part in said)
+
+
+def test_a_table_of_the_search_that_does_not_follow_from_its_records_is_found(results):
+    first = search.trials("naive", "permuted-mnist")[0]
+    records.save(results / "search", record("naive", "permuted-mnist", search.SEED, [[0.5] * 20] * 20, **first))
+    document = results / "../docs/reproduction.md"
+    document.parent.mkdir()
+    document.write_text("<!-- search permuted-mnist -->\n<!-- /search permuted-mnist -->\n")
+    insert(trials.text(list(METHOD_ROWS), "permuted-mnist", results), document, "search permuted-mnist")
+    assert tables.recompute(results).lines == [] and tables.recompute(results).tables == 5
+
+    document.write_text(document.read_text().replace(" 50.0 ", " 51.0 "))
+    line, = tables.recompute(results).lines
+    assert "reproduction.md" in line and "51.0" in line and "tune --insert" in line

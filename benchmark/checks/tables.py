@@ -5,16 +5,23 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from benchmark import trials
+from benchmark.catalogue import PAPER_STREAMS
 from benchmark.insertion import inserted
 from benchmark.records import load_all
 from benchmark.table import render
 from benchmark.verify import verify
+from methods.catalogue import METHOD_ROWS
 
 TABLES = {"table2.md": "markdown", "table2.csv": "csv", "table2.json": "json"}
 TOLERANCE = 1e-9
 """Relative: what another machine's last digits may differ by. A printed figure has fewer digits, so it may not."""
+Committed = tuple[Path, str, str, str]
+"""Where a table is kept, its text, what the records give, and the command that makes it."""
+
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
@@ -30,32 +37,48 @@ class Findings:
 def recompute(results: Path) -> Findings:
     """Read every record with the checks of `verify` and make again the tables that lie beside them.
 
-    These are table2.md, .csv and .json, and the table between the marks of a README.md next to the directory.
-    Raises InputError where there is no such directory.
+    These are table2.md, .csv and .json, the table between the marks of a README.md next to the directory, and
+    the tables of the search in docs/reproduction.md there. Raises InputError where there is no such directory.
     """
     found = verify(results)
     if found.unsound:
         return Findings([f"unsound: {line}" for line in found.unsound], found.records, 0)
-    records = load_all(results)
     lines, tables = [], 0
-    for place, form, text in _committed(results):
+    for place, kept, made, command in chain(_of_records(results), _of_search(results)):
         tables += 1
-        made = render(records, form) if records else ""
-        difference = differing(text, made)
+        difference = differing(kept, made)
         if difference:
-            lines.append(f"{place}: {difference}; make it again: make table2")
+            lines.append(f"{place}: {difference}; make it again: {command}")
     return Findings(lines, found.records, tables)
 
 
-def _committed(results: Path) -> Iterator[tuple[Path, str, str]]:
-    """Place, format and text of each table kept."""
+def _of_records(results: Path) -> Iterator[Committed]:
+    records = load_all(results)
+
+    def made(form: str) -> str:
+        return render(records, form) if records else ""
+
     for name, form in TABLES.items():
         if (results / name).is_file():
-            yield results / name, form, (results / name).read_text(encoding="utf-8", errors="replace")
-    readme = Path(os.path.normpath(results / ".." / "README.md"))
-    text = inserted(readme, "table") if readme.is_file() else None
-    if text is not None:
-        yield readme, "markdown", text
+            kept = (results / name).read_text(encoding="utf-8", errors="replace")
+            yield results / name, kept, made(form), "make table2"
+    readme = _beside(results, "README.md")
+    kept = inserted(readme, "table") if readme.is_file() else None
+    if kept is not None:
+        yield readme, kept, made("markdown"), "make table2"
+
+
+def _of_search(results: Path) -> Iterator[Committed]:
+    document = _beside(results, "docs/reproduction.md")
+    for stream in PAPER_STREAMS:
+        kept = inserted(document, f"search {stream}") if document.is_file() else None
+        if kept is not None:
+            made = trials.text(list(METHOD_ROWS), stream, results)
+            yield document, kept, made, "python -m benchmark tune --insert docs/reproduction.md"
+
+
+def _beside(results: Path, name: str) -> Path:
+    return Path(os.path.normpath(results / ".." / name))
 
 
 def differing(kept: str, made: str) -> str | None:

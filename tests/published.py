@@ -56,7 +56,8 @@ def cifar_text(done: Done) -> str:
     for name, values in CIFAR.items():
         if name in done:
             matrix = done[name]["accuracy_matrix"]
-            rows.append([name, *values, *figures(matrix), f"{100 * metrics.learning_accuracy(matrix):.1f}"])
+            learning = f"{100 * metrics.learning_accuracy(matrix):.1f}"
+            rows.append([name, *(f"{value:g}" for value in values), *figures(matrix), learning])
     return _table(rows, CIFAR_HEADERS, 1, done)
 
 

@@ -219,55 +219,6 @@ def test_tables_may_differ_in_the_last_digits_of_a_float_alone(kept, made, said)
     assert tables.differing(kept, made) == said
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    """Four seeds of a small cell, trained side by side."""
-    folder = tmp_path_factory.mktemp("recorded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.executors.executor.cores", lambda: 1)  # one thread: as fast on a busy machine
-        assert main(["run", *RUN, "--seeds", "4", "--jobs", "1", "--results", str(folder)]) == 0
-    return folder
-
-
-def changed(results: Path, folder: Path, matrix=None, **origin) -> Path:
-    """The records, seed 1 with another matrix or another origin."""
-    for kept in records.load_all(results):
-        if kept.seed == 1:
-            kept = records.compose(
-                kept.method, kept.stream, 1, kept.settings, matrix or kept.accuracy_matrix, 1.0, None,
-                kept.provenance.model_dump() | origin,
-            )
-        records.save(folder, kept)
-    return folder
-
-
-def test_a_run_repeated_here_equals_its_record(recorded, capsys):
-    capsys.readouterr()
-    assert check(recorded, *RUN, "--seed", "1") == 0
-    assert capsys.readouterr().out == "er-reservoir on rotated-digits, seed 1: equal to its record, bit for bit\n"
-
-
-def test_a_run_that_differs_where_equality_is_due_fails(recorded, tmp_path, capsys):
-    matrix = records.load_all(recorded)[1].accuracy_matrix
-    matrix[1][0] += 1 / 4096
-    other = changed(recorded, tmp_path, matrix)
-    capsys.readouterr()
-    assert check(other, *RUN, "--seed", "1") == 1
-    line = capsys.readouterr().out
-    assert line.count("\n") == 1 and "(recorded 0." in line and "equality is due" in line
-
-
-@pytest.mark.parametrize(("shift", "code"), [(0.0, 0), (-0.4, 1)])
-def test_a_run_of_another_processor_is_due_within_the_cells_spread(recorded, tmp_path, shift, code, capsys):
-    matrix = [[value + shift if value and value + shift > 0 else value for value in row]
-              for row in records.load_all(recorded)[1].accuracy_matrix]
-    other = changed(recorded, tmp_path, matrix, processor="another")
-    capsys.readouterr()
-    assert check(other, *RUN, "--seed", "1") == code
-    line = capsys.readouterr().out
-    assert line.count("\n") == 1 and "not equality: another processor" in line
-
-
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--method", "ewc"], ["--stream", "--seed"]),
     (["--set", "tasks=2"], ["--set", "--method"]),

@@ -1,12 +1,19 @@
 """The restatements of the published networks and update rules."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+import published
 import published_mnist
+from benchmark.insertion import inserted
 from published_cifar import PublishedResNet
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_resnets_size_and_the_outputs_that_learn():
@@ -101,3 +108,9 @@ def test_rotations_grow_by_180_degrees_over_23_tasks_less_a_jitter(monkeypatch):
         mapped(torch.zeros(1, 784))
     step = 180 / 23
     assert all((task - 2) * step <= angle <= (task - 1) * step for task, angle in enumerate(angles))
+
+
+def test_the_documents_tables_are_those_of_the_runs_kept():
+    done = json.loads((ROOT / "results/published.json").read_text())
+    for mark, text in (("published", published.cifar_text(done)), ("published-mnist", published.mnist_text(done))):
+        assert inserted(ROOT / "docs/reproduction.md", mark).strip() == text

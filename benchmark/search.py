@@ -43,12 +43,12 @@ _MNIST: dict[str, tuple[tuple[float, ...], ...]] = {
     "agem": ((0.1, 0.0, 10, 10, 0.0), (0.1, 0.0, 32, 64, 0.0), (0.25, 0.0, 10, 10, 0.0), (0.25, 0.0, 10, 64, 0.0),
              (0.25, 0.0, 32, 10, 0.0), (0.03, 0.0, 10, 10, 0.0), (0.1, 0.0, 32, 10, 0.0), (0.25, 0.0, 64, 10, 0.0),
              (0.1, 0.0, 32, 64, 0.25), (0.25, 0.0, 64, 64, 0.0), (0.25, 0.0, 32, 64, 0.0), (0.25, 0.0, 32, 10, 0.25),
-             (0.25, 0.0, 10, 64, 0.25)),
+             (0.25, 0.0, 64, 10, 0.25)),
     "er-reservoir": ((0.1, 0.0, 10, 10, 0.0), (0.1, 0.0, 32, 64, 0.0), (0.01, 0.0, 10, 10, 0.0),
                      (0.01, 0.0, 32, 10, 0.0), (0.01, 0.0, 64, 10, 0.0), (0.01, 0.0, 64, 64, 0.0),
                      (0.001, 0.8, 10, 10, 0.0), (0.01, 0.0, 10, 64, 0.0),
                      (0.1, 0.0, 32, 64, 0.25), (0.1, 0.0, 10, 10, 0.25), (0.01, 0.0, 10, 64, 0.25),
-                     (0.01, 0.0, 10, 10, 0.25), (0.01, 0.0, 64, 64, 0.25)),
+                     (0.01, 0.0, 64, 10, 0.25), (0.01, 0.0, 64, 64, 0.25)),
     "multitask": ((0.01, 0.8, 10), (0.01, 0.0, 64), (0.001, 0.0, 10), (0.01, 0.0, 10), (0.1, 0.0, 64),
                   (0.001, 0.8, 10), (0.001, 0.0, 32), (0.03, 0.0, 64),
                   (0.001, 0.8, 32), (0.001, 0.8, 64), (0.01, 0.0, 32), (0.25, 0.0, 64), (0.03, 0.0, 32)),
@@ -71,13 +71,18 @@ _TRIALS: dict[str, dict[str, tuple[tuple[float, ...], ...]]] = {
                        (0.25, 0.0, 32, 0.55, 0.5), (0.25, 0.0, 64, 0.6, 0.5)),
     },
     "split-cifar100": {
-        "naive": ((0.01, 0.8, 10), (0.03, 0.0, 10), (0.01, 0.0, 10)),
-        "ewc": ((0.03, 0.0, 10, 10.0, 0.0), (0.01, 0.0, 10, 10.0, 0.0), (0.03, 0.0, 10, 100.0, 0.0)),
+        "naive": ((0.01, 0.8, 10), (0.03, 0.0, 10), (0.01, 0.0, 10), (0.1, 0.0, 10), (0.01, 0.8, 32), (0.03, 0.0, 32)),
+        "ewc": ((0.03, 0.0, 10, 10.0, 0.0), (0.01, 0.0, 10, 10.0, 0.0), (0.03, 0.0, 10, 100.0, 0.0),
+                (0.03, 0.0, 10, 1.0, 0.0), (0.01, 0.0, 10, 100.0, 0.0), (0.1, 0.0, 10, 10.0, 0.0)),
         # The script's memory batch never reaches the code, whose default of 256 is more than the memory of 100 holds.
-        "agem": ((0.03, 0.0, 10, 10, 0.0), (0.03, 0.0, 10, 100, 0.0), (0.01, 0.0, 10, 10, 0.0)),
-        "er-reservoir": ((0.03, 0.0, 10, 10, 0.0), (0.01, 0.0, 10, 10, 0.0), (0.03, 0.0, 10, 100, 0.0)),
-        "stable-sgd": ((0.15, 0.8, 10, 0.85, 0.1), (0.15, 0.0, 10, 0.85, 0.1), (0.1, 0.8, 10, 0.85, 0.1)),
-        "multitask": ((0.03, 0.0, 10), (0.01, 0.0, 10), (0.1, 0.0, 10)),
+        "agem": ((0.03, 0.0, 10, 10, 0.0), (0.03, 0.0, 10, 100, 0.0), (0.01, 0.0, 10, 10, 0.0),
+                 (0.01, 0.0, 10, 100, 0.0), (0.1, 0.0, 10, 100, 0.0), (0.1, 0.0, 10, 10, 0.0)),
+        "er-reservoir": ((0.03, 0.0, 10, 10, 0.0), (0.01, 0.0, 10, 10, 0.0), (0.1, 0.0, 10, 10, 0.0),
+                         (0.01, 0.0, 32, 10, 0.0), (0.03, 0.0, 10, 100, 0.0), (0.01, 0.0, 10, 100, 0.0)),
+        "stable-sgd": ((0.15, 0.8, 10, 0.85, 0.1), (0.15, 0.0, 10, 0.85, 0.1), (0.1, 0.8, 10, 0.85, 0.1),
+                       (0.1, 0.0, 10, 0.85, 0.0), (0.03, 0.8, 10, 0.8, 0.0), (0.03, 0.8, 10, 0.8, 0.1)),
+        "multitask": ((0.03, 0.0, 10), (0.01, 0.0, 10), (0.1, 0.0, 10), (0.01, 0.8, 10), (0.03, 0.0, 32),
+                      (0.01, 0.0, 32)),
     },
 }
 
@@ -85,6 +90,10 @@ _TRIALS: dict[str, dict[str, tuple[tuple[float, ...], ...]]] = {
 def trials(method: str, stream: str) -> list[dict[str, float | int]]:
     """The settings tried for a method on a stream, what the published code does first; none off the paper's table."""
     return [dict(zip(SEARCHED[method], values, strict=True)) for values in _TRIALS.get(stream, {}).get(method, ())]
+
+
+CONFIRMED = {("stable-sgd", "split-cifar100")}
+"""Whose first trial the published code itself, restated in tests/published_cifar.py, turns into the published figures."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +110,9 @@ class Trial:
         return cls(changes, record, distance(record, PUBLISHED[record.method, record.stream]))
 
     @property
-    def reproduces(self) -> bool:
-        """Whether it lies within what a verdict allows."""
-        return self.distance <= 1
+    def settles(self) -> bool:
+        """Whether the rule takes it as a first trial."""
+        return self.distance <= 1 or (self.record.method, self.record.stream) in CONFIRMED
 
 
 def distance(record: Record, paper: Figure) -> float:
@@ -118,5 +127,6 @@ def distance(record: Record, paper: Figure) -> float:
 
 
 def chosen(run: Sequence[Trial]) -> int:
-    """The rule: the first trial, which is the published code's, if its distance is at most 1; else the nearest."""
-    return 0 if run[0].reproduces else min(range(len(run)), key=lambda index: run[index].distance)
+    """The rule: the first trial, which is the published code's, if its distance is at most 1 or it is CONFIRMED; else
+    the nearest."""
+    return 0 if run[0].settles else min(range(len(run)), key=lambda index: run[index].distance)

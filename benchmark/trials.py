@@ -29,7 +29,7 @@ def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Pat
     firsts = [(method, stream, trials(method, stream)[:1]) for stream in streams for method in methods]
     _train(firsts, results, data, jobs)
     rest = [(method, stream, trials(method, stream)[1:])
-            for method, stream, first in firsts if first and not recorded(method, stream, results)[0].reproduces]
+            for method, stream, first in firsts if first and not recorded(method, stream, results)[0].settles]
     _train(rest, results, data, jobs)
 
 

@@ -26,14 +26,14 @@ from benchmark.provenance import processor, versions
 from benchmark.search import SEED
 from benchmark.streams import build
 from methods.catalogue import METHOD_ROWS
+from published_cifar import TASKS, Examples, Run, drawn_tasks, published_tasks
 
-# run: (learning rate, decay, dropout, momentum)
 CIFAR = {
-    "Stable SGD, the author's correction": (0.15, 0.85, 0.1, 0.8),
-    "naive SGD, the scripts' values": (0.01, 1.0, 0.0, 0.8),
-    "Stable SGD, the scripts' values": (0.1, 0.8, 0.5, 0.8),
-    "Stable SGD, without dropout": (0.15, 0.85, 0.0, 0.8),
-    "Stable SGD, without momentum": (0.15, 0.85, 0.1, 0.0),
+    "Stable SGD, the author's correction": Run(0.15, 0.85, 0.1, 0.8),
+    "the same, classes drawn by the seed": Run(0.15, 0.85, 0.1, 0.8, drawn=True),
+    "the same, both convolutions": Run(0.15, 0.85, 0.1, 0.8, whole=True),
+    "naive SGD, the scripts' values": Run(0.01, 1.0, 0.0, 0.8),
+    "naive SGD, classes drawn by the seed": Run(0.01, 1.0, 0.0, 0.8, drawn=True),
 }
 CIFAR_HEADERS = ["run", "learning rate", "decay", "dropout", "momentum", "accuracy %", "forgetting",
                  "learning accuracy %"]
@@ -53,11 +53,12 @@ def figures(matrix: Matrix) -> list[str]:
 def cifar_text(done: Done) -> str:
     """The table of the runs on Split CIFAR-100 that are done."""
     rows = []
-    for name, values in CIFAR.items():
+    for name, run in CIFAR.items():
         if name in done:
             matrix = done[name]["accuracy_matrix"]
             learning = f"{100 * metrics.learning_accuracy(matrix):.1f}"
-            rows.append([name, *(f"{value:g}" for value in values), *figures(matrix), learning])
+            values = (f"{value:g}" for value in (run.rate, run.decay, run.dropout, run.momentum))
+            rows.append([name, *values, *figures(matrix), learning])
     return _table(rows, CIFAR_HEADERS, 1, done)
 
 
@@ -86,11 +87,20 @@ def runs(data: Path | None) -> Iterable[tuple[str, object]]:
             matrices = published_mnist.train(method, stream, load("mnist", data), SEED)
             return {"accuracy_matrix": matrices[True], "without_dropout": matrices[False]}
         yield f"{method} on {stream}", mnist
-    for name, values in CIFAR.items():
-        def cifar(values: tuple[float, ...] = values) -> Mapping[str, Matrix]:
-            stream = build("split-cifar100", SEED, published_cifar.TASKS, 0, data)
-            return {"accuracy_matrix": published_cifar.train(stream, *values)}
+    for name, run in CIFAR.items():
+        def cifar(run: Run = run) -> Mapping[str, Matrix]:
+            return {"accuracy_matrix": published_cifar.train(run, *_tasks(run, data), SEED)}
         yield name, cifar
+
+
+def _tasks(run: Run, data: Path | None) -> list[list[Examples]]:
+    """The training and the test sets of the tasks."""
+    if run.drawn:
+        stream = build("split-cifar100", SEED, TASKS, 0, data)
+        return [drawn_tasks(stream.train), drawn_tasks(stream.test)]
+    images = load("cifar100", data)
+    return [published_tasks(images.train_images, images.train_labels),
+            published_tasks(images.test_images, images.test_labels)]
 
 
 def main(store: Path, document: Path) -> None:

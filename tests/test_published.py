@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import published
 import published_mnist
 from benchmark.insertion import inserted
-from published_cifar import PublishedResNet
+from published_cifar import PublishedResNet, published_tasks
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,6 +27,20 @@ def test_the_resnets_size_and_the_outputs_that_learn():
     F.cross_entropy(net(torch.rand(10, 3, 32, 32), 3), torch.arange(10) % 5).backward()
     learning = net.linear.weight.grad.abs().sum(1) > 0
     assert learning.nonzero()[:, 0].tolist() == [15, 16, 17, 18, 19]
+
+
+def test_the_second_convolutions_are_applied_where_they_are_asked_for():
+    torch.manual_seed(0)
+    net, images = PublishedResNet(0.0, whole=True), torch.rand(2, 3, 32, 32)
+    F.cross_entropy(net(images, 0), torch.tensor([0, 1])).backward()
+    assert all(block.second.weight.grad.abs().sum() > 0 for block in net.blocks)
+
+
+def test_the_published_tasks_are_the_classes_in_their_own_order():
+    labels = torch.arange(100).repeat(2)
+    tasks = published_tasks(labels, labels)
+    assert [images.tolist() for images, _ in tasks[:2]] == [[0, 1, 2, 3, 4] * 2, [5, 6, 7, 8, 9] * 2]
+    assert len(tasks) == 20 and all(own.tolist() == [0, 1, 2, 3, 4] * 2 for _, own in tasks)
 
 
 def test_in_evaluation_the_resnet_drops_nothing():

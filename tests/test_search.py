@@ -1,5 +1,6 @@
 """The search over the paper's grid: its trials, its rule, and the command that runs it."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 from benchmark import search, trials
 from benchmark.catalogue import PAPER_STREAMS
 from benchmark.cli import main
+from benchmark.metrics import summarize
 from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import load_all
 from benchmark.search import SEARCHED, Trial, chosen, distance
@@ -69,7 +71,18 @@ def test_distance_counts_in_what_a_verdict_allows():
     ([float("inf"), 5.0], 1),
 ])
 def test_the_rule(distances, taken):
-    assert chosen([Trial({}, None, value) for value in distances]) == taken
+    cell = SimpleNamespace(method="naive", stream="permuted-mnist")
+    assert chosen([Trial({}, cell, value) for value in distances]) == taken
+
+
+def test_the_rule_takes_what_the_published_code_confirms():
+    (method, stream), = search.CONFIRMED
+    cell = SimpleNamespace(method=method, stream=stream)
+    assert chosen([Trial({}, cell, 4.0), Trial({}, cell, 3.0)]) == 0
+
+    matrix = json.loads((RESULTS / "published.json").read_text())["Stable SGD, the author's correction"]
+    given = SimpleNamespace(status="complete", metrics=SimpleNamespace(**summarize(matrix["accuracy_matrix"])))
+    assert distance(given, PUBLISHED[method, stream]) <= 1
 
 
 @pytest.mark.parametrize("stream", PAPER_STREAMS)

@@ -34,7 +34,7 @@ class Probe:
 
 
 _DIGITS = {"train_examples": 300, "hidden": 64, "learning_rate": 0.3, "ewc_lambda": 3.0}
-# Named even where they are the protocol's: a search that chooses other settings for the table moves no cell.
+# Named even where they are the protocol's: a search that chooses others of these for the table moves no cell.
 _MNIST = {"train_examples": 1000, "tasks": 2, "learning_rate": 0.1, "batch_size": 10, "momentum": 0.0,
           "ewc_lambda": 3.0}
 PROBES = (

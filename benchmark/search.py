@@ -93,7 +93,7 @@ def trials(method: str, stream: str) -> list[dict[str, float | int]]:
 
 
 CONFIRMED = {("stable-sgd", "split-cifar100")}
-"""Whose first trial the published code itself, restated in tests/published_cifar.py, turns into the published figures."""
+"""Under whose first trial the published code, restated in tests/published_cifar.py, gives the published figures."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ def _train(
 
 def _rows(method: str, stream: str, results: Path) -> list[list[str]]:
     run, paper = recorded(method, stream, results), PUBLISHED[method, stream]
-    head = [METHOD_ROWS[method].title, "the paper's figures", f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}", "", ""]
+    figures = [f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"]
+    head = [METHOD_ROWS[method].title, "the paper's figures", *figures, "", ""]
     taken = chosen(run) if run else None
     return [head, *(_row(trial, index == taken) for index, trial in enumerate(run))]
 

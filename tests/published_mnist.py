@@ -44,7 +44,8 @@ class PublishedMLP:
     def __init__(self) -> None:
         self.parameters = []
         for inputs, outputs in zip(SIZES, SIZES[1:]):
-            weight = torch.nn.init.trunc_normal_(torch.empty(inputs, outputs), 0, DEVIATION, -2 * DEVIATION, 2 * DEVIATION)
+            weight = torch.empty(inputs, outputs)
+            torch.nn.init.trunc_normal_(weight, 0, DEVIATION, -2 * DEVIATION, 2 * DEVIATION)
             self.parameters += [weight.requires_grad_(), torch.full((outputs,), BIAS, requires_grad=True)]
 
     def outputs(self, images: Tensor, drop: bool = True) -> Tensor:

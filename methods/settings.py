@@ -98,6 +98,8 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
     ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("stable-sgd", "permuted-mnist"): {
+        "learning_rate": (0.25, SEARCH),
+        "batch_size": (32, SEARCH),
         "learning_rate_decay": (0.7, SEARCH),
         "dropout": (0.25, SEARCH),
     },

@@ -1,7 +1,7 @@
 """The search over the paper's grid: which trials, by which rule one of them is taken.
 
-The trials and the rule were written down before they were run, and every method of a stream has equally many; the
-last two on the MNIST streams were added when those before them were known.
+The rule was written down before any trial was run, and every method of a stream has equally many trials; they came in
+rounds, those of a round chosen when the rounds before were known (docs/reproduction.md).
 A trial spells out all the settings searched, so that it stays the same trial whatever the protocol becomes.
 """
 

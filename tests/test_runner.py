@@ -33,8 +33,12 @@ def one_thread():
 
 
 def started(*arguments: str) -> subprocess.Popen:
+    """The command as a shell's foreground job: one in the background may have been told to ignore SIGINT."""
     command = [sys.executable, "-m", "benchmark", "run", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -80,17 +81,21 @@ def _table(rows: list[list[object]], headers: list[str], words: int, done: Done)
     return f"{table}\n\n`make published`, seed {SEED}, {ran['processor']}, torch {ran['versions']['torch']}."
 
 
-def runs(data: Path | None) -> Iterable[tuple[str, object]]:
+def runs(data: Path | None) -> Iterable[tuple[str, Callable[[], Mapping[str, Matrix]]]]:
     """Each run's name, and a call that gives its accuracy matrices by name."""
     for stream, method in MNIST:
-        def mnist(method: str = method, stream: str = stream) -> Mapping[str, Matrix]:
-            matrices = published_mnist.train(method, stream, load("mnist", data), SEED)
-            return {"accuracy_matrix": matrices[True], "without_dropout": matrices[False]}
-        yield f"{method} on {stream}", mnist
+        yield f"{method} on {stream}", partial(_mnist, method, stream, data)
     for name, run in CIFAR.items():
-        def cifar(run: Run = run) -> Mapping[str, Matrix]:
-            return {"accuracy_matrix": published_cifar.train(run, *_tasks(run, data), SEED)}
-        yield name, cifar
+        yield name, partial(_cifar, run, data)
+
+
+def _mnist(method: str, stream: str, data: Path | None) -> Mapping[str, Matrix]:
+    matrices = published_mnist.train(method, stream, load("mnist", data), SEED)
+    return {"accuracy_matrix": matrices[True], "without_dropout": matrices[False]}
+
+
+def _cifar(run: Run, data: Path | None) -> Mapping[str, Matrix]:
+    return {"accuracy_matrix": published_cifar.train(run, *_tasks(run, data), SEED)}
 
 
 def _tasks(run: Run, data: Path | None) -> list[list[Examples]]:

@@ -166,12 +166,13 @@ def train(method: str, stream: str, data: ImageData, seed: int) -> dict[bool, li
     random = np.random.RandomState(seed)
     tasks, run = maps(stream, random), METHODS[method](random)
     images, tests = (part.flatten(1) / data.scale for part in (data.train_images[:AVAILABLE], data.test_images))
+    tests = [mapped(tests) for mapped in tasks]
     matrices = {True: [], False: []}
     for task, mapped in enumerate(tasks):
         order = torch.from_numpy(random.permutation(AVAILABLE)[:EXAMPLES])
         run.learn((mapped(images)[order], data.train_labels[:AVAILABLE][order]))
         for drop, matrix in matrices.items():
-            row = [_accuracy(run.net.outputs(seen(tests), drop), data.test_labels) for seen in tasks[: task + 1]]
+            row = [_accuracy(run.net.outputs(seen, drop), data.test_labels) for seen in tests[: task + 1]]
             matrix.append(row + [None] * (TASKS - task - 1))
     return matrices
 

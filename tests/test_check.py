@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checking import RUN, check
 from literal import record
 
 from benchmark import records, search, trials
@@ -20,8 +21,6 @@ from methods.registry import METHODS
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = Probe("split-digits", {"tasks": 2, "train_examples": 60, "hidden": 16, "learning_rate": 0.5}, 2)
-RUN = ["--method", "er-reservoir", "--stream", "rotated-digits",
-       "--set", "tasks=2", "--set", "train_examples=400", "--set", "learning_rate=0.3"]
 
 
 @pytest.fixture(autouse=True)
@@ -53,10 +52,6 @@ def results(accepted, tmp_path):
     assert main(["table", "--results", str(folder), "--insert", str(tmp_path / "README.md")]) == 0
     (folder / "reference.json").write_text(accepted)
     return folder
-
-
-def check(results: Path, *more: str) -> int:
-    return main(["check", "--results", str(results), "--jobs", "1", *more])
 
 
 def with_level(results: Path, mean: float) -> None:

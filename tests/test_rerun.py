@@ -4,22 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from checking import RUN, check
 
 from benchmark import records
 from benchmark.cli import main
-
-RUN = ["--method", "er-reservoir", "--stream", "rotated-digits",
-       "--set", "tasks=2", "--set", "train_examples=400", "--set", "learning_rate=0.3"]
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
     yield
     torch.set_num_threads(1)
-
-
-def check(results: Path, *more: str) -> int:
-    return main(["check", "--results", str(results), "--jobs", "1", *more])
 
 
 @pytest.fixture(scope="module")

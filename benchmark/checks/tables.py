@@ -63,7 +63,7 @@ def _of_records(results: Path) -> Iterator[Committed]:
             kept = (results / name).read_text(encoding="utf-8", errors="replace")
             yield results / name, kept, made(form), "make table2"
     readme = _beside(results, "README.md")
-    kept = inserted(readme, "table") if readme.is_file() else None
+    kept = _between(readme, "table")
     if kept is not None:
         yield readme, kept, made("markdown"), "make table2"
 
@@ -71,7 +71,7 @@ def _of_records(results: Path) -> Iterator[Committed]:
 def _of_search(results: Path) -> Iterator[Committed]:
     document = _beside(results, "docs/reproduction.md")
     for stream in PAPER_STREAMS:
-        kept = inserted(document, f"search {stream}") if document.is_file() else None
+        kept = _between(document, f"search {stream}")
         if kept is not None:
             made = trials.text(list(METHOD_ROWS), stream, results)
             yield document, kept, made, "python -m benchmark tune --insert docs/reproduction.md"
@@ -79,6 +79,10 @@ def _of_search(results: Path) -> Iterator[Committed]:
 
 def _beside(results: Path, name: str) -> Path:
     return Path(os.path.normpath(results / ".." / name))
+
+
+def _between(document: Path, mark: str) -> str | None:
+    return inserted(document, mark) if document.is_file() else None
 
 
 def differing(kept: str, made: str) -> str | None:

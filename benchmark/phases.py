@@ -9,11 +9,14 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from benchmark.device import sent
 from benchmark.streams import Stream
 from methods.batch import Batch
 
 CHUNK_BYTES = 8 * 2**20
 """Images are turned into numbers some steps ahead: enough to make calls few, little enough to stay in the cache."""
+CHUNK_BYTES_ELSEWHERE = 256 * 2**20
+"""On a GPU, whose memory is fast whatever its cache holds."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class PhaseData:
         count, order = order.shape[1], self.placed(order)
         steps = -(-count // size)
         per_step = order.shape[0] * size * torch.Size(self.streams[0].shape).numel() * 4
-        chunk = max(1, CHUNK_BYTES // per_step) * size
+        size_ahead = CHUNK_BYTES if self.device.type == "cpu" else CHUNK_BYTES_ELSEWHERE
+        chunk = max(1, size_ahead // per_step) * size
         for start in range(0, count, chunk):
             ahead = self.take(order[:, start : start + chunk])
             for offset in range(0, ahead.labels.shape[1], size):
@@ -53,7 +57,7 @@ class PhaseData:
 
     def placed(self, positions: Tensor) -> Tensor:
         """The positions where `take` wants them."""
-        return positions.to(self.device if len(self.tasks) == 1 else "cpu")
+        return sent(positions, self.device) if len(self.tasks) == 1 else positions.cpu()
 
     def _take(self, stream: Stream, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if len(self.tasks) == 1:
@@ -65,10 +69,10 @@ class PhaseData:
         labels = torch.empty(len(positions), dtype=torch.int64, device=self.device)
         for index, task in enumerate(self.tasks):
             mine = (which == index).nonzero()[:, 0]
-            rows = (positions[mine] - (ends[index] - len(stream.train[task]))).to(self.device)
-            mine = mine.to(self.device)
+            rows = sent(positions[mine] - (ends[index] - len(stream.train[task])), self.device)
+            mine = sent(mine, self.device)
             images[mine], labels[mine] = stream.train[task].take(rows), stream.train[task].targets[rows]
-        return images, labels, torch.tensor(self.tasks)[which].to(self.device)
+        return images, labels, sent(torch.tensor(self.tasks)[which], self.device)
 
 
 class RecentData:

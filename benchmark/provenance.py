@@ -33,7 +33,7 @@ def gather(
         "versions": versions(),
         "device": device,
         "threads": threads,
-        "processor": processor(),
+        "processor": processor(device),
         "data": dict(data),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seeds_together": list(seeds_together),
@@ -78,8 +78,12 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
+def processor(device: str = "cpu") -> str:
+    """The name of the processor that computes, as far as the system tells it."""
+    if device == "cuda":
+        import torch  # not needed to read records
+
+        return torch.cuda.get_device_name()
     if sys.platform == "linux":
         try:
             lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()

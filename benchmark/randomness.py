@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 BLOCK_NUMBERS = 2**18
 """How many numbers of one kind a seed draws ahead, at most: a call costs more than the numbers it draws."""
+THREADS = 16
+"""That draw for as many seeds at a time, beside a GPU."""
 
 
 class Randomness:
@@ -18,6 +22,8 @@ class Randomness:
         self.device = device
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._ahead: dict[tuple, tuple[Tensor, int]] = {}
+        # beside a GPU the cores are free, and drawing would keep it waiting
+        self._each = ThreadPoolExecutor(THREADS).map if device.type == "cuda" else map
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Uniform in [0, 1), [S, *shape], drawn ahead in blocks; do not change it in place."""
@@ -30,10 +36,13 @@ class Randomness:
 
     def draw(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Uniform in [0, 1), [S, *shape], drawn at once."""
-        rows = [torch.rand(shape, generator=generator, dtype=dtype) for generator in self.generators]
-        numbers = torch.stack(rows)
-        if self.device.type == "cuda":
-            numbers = numbers.pin_memory()  # else the copy would wait for the steps before it
+        pinned = self.device.type == "cuda"  # else the copy would wait for the steps before it
+        numbers = torch.empty(len(self.generators), *shape, dtype=dtype, pin_memory=pinned)
+
+        def fill(row: Tensor, generator: torch.Generator) -> None:
+            torch.rand(shape, generator=generator, dtype=dtype, out=row)
+
+        deque(self._each(fill, numbers, self.generators), maxlen=0)
         return numbers.to(self.device, non_blocking=True)
 
     def order(self, count: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,6 +48,21 @@ def _shapes(outputs: int) -> dict[str, tuple[int, ...]]:
     return shapes | {"linear": (8 * WIDTH, outputs), "linear.bias": (1, outputs)}
 
 
+def _dropout_shapes(examples: int) -> list[tuple[int, ...]]:
+    """Both dropouts of every block, a number for each unit: [B, side, side, channels]."""
+    side, shapes = IMAGE_SIDE, []
+    for _, _, channels, stride in _blocks():
+        side //= stride
+        shapes += [(examples, side, side, channels)] * 2
+    return shapes
+
+
+def _cut(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """A tensor [S, n] as views [S, *shape], one after the other."""
+    pieces = flat.split([math.prod(shape) for shape in shapes], dim=1)
+    return [piece.view(len(flat), *shape) for piece, shape in zip(pieces, shapes, strict=True)]
+
+
 class ResNet18:
     """As in the published model: batch norm comes after ReLU, dropout after the batch norms of the blocks.
 
@@ -73,22 +88,20 @@ class ResNet18:
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """Each parameter [S, *shape] as a view of a tensor [S, P]."""
-        sizes = [math.prod(shape) for shape in self.shapes.values()]
-        pieces = flat.split(sizes, dim=1)
-        return {
-            name: piece.view(flat.shape[0], *shape) for (name, shape), piece in zip(self.shapes.items(), pieces)
-        }
+        return dict(zip(self.shapes, _cut(flat, list(self.shapes.values())), strict=True))
 
     def gradient(self, batch: Batch) -> Parts:
         """Gradient of each seed's mean cross-entropy over its batch; updates the batch norms' statistics."""
-        draws = self._draws(batch.labels.shape[1]) if self.dropout else []
+        shapes = _dropout_shapes(batch.labels.shape[1]) if self.dropout else []
+        draws = [self.random.draw(sum(map(math.prod, shapes)))] if shapes else []
         gradients = self._passes(batch.images, batch.labels, batch.heads, *draws)
         return Parts(list(gradients), lambda flat: list(self.views(flat).values()))
 
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> tuple[Tensor, ...]:
         """The gradient by each parameter."""
         with torch.enable_grad():
-            features = self._features(images, self._parameters, self.buffers, iter(draws), training=True)
+            cut = _cut(draws[0], _dropout_shapes(labels.shape[1])) if draws else []
+            features = self._features(images, self._parameters, self.buffers, iter(cut), training=True)
             outputs = torch.baddbmm(self._parameters["linear.bias"], features, self._parameters["linear"])
             logits = chosen_logits(outputs, Batch(images, labels, heads), self.heads).flatten(0, 1)
             loss = F.cross_entropy(logits, labels.flatten(), reduction="sum") / labels.shape[1]
@@ -133,14 +146,6 @@ class ResNet18:
     def _dropped(self, x: Tensor, draws: Tensor) -> Tensor:
         keep = draws.permute(1, 0, 4, 2, 3).flatten(1, 2) >= self.dropout
         return x * keep * (1 / (1 - self.dropout))
-
-    def _draws(self, examples: int) -> list[Tensor]:
-        """Uniform numbers [S, B, side, side, channels] for both dropouts of every block."""
-        side, draws = IMAGE_SIDE, []
-        for _, _, channels, stride in _blocks():
-            side //= stride
-            draws += [self.random.draw(examples, side, side, channels) for _ in range(2)]
-        return draws
 
     def _scale_initial_weights(self) -> None:
         views = self.views(self.theta)

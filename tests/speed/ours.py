@@ -35,8 +35,9 @@ class Slice(PhaseData):
 
 
 def settings_of(method: str, stream_id: str) -> Settings:
-    """The method's own settings, but at BATCH examples a step: the steps of a row must be the same for all."""
-    return settings_for(method, stream_id, {"batch_size": BATCH})
+    """The method's own, but with the paper's batches and without dropout where it has none: the floors are of those."""
+    dropped = {} if method == "stable-sgd" else {"dropout": 0}
+    return settings_for(method, stream_id, {"batch_size": BATCH, "memory_batch": BATCH} | dropped)
 
 
 @cache

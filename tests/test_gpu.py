@@ -1,0 +1,71 @@
+"""The engine on a real GPU; skipped where there is none (tests/test_device.py holds what can be shown without one)."""
+
+from contextlib import contextmanager, nullcontext
+
+import pytest
+import torch
+
+from benchmark import capture
+from benchmark.engine import Cell
+from benchmark.phases import PhaseData, RecentData
+from methods.registry import METHODS
+from test_device import LOSSY, STREAMS, cell, cifar  # noqa: F401  (cifar is a fixture)
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+every_method = pytest.mark.parametrize("method", METHODS)
+every_stream = pytest.mark.parametrize("stream", STREAMS)
+every_setting = pytest.mark.parametrize("changes", [{}, LOSSY], ids=["plain", "dropout, momentum, epochs"])
+
+
+@contextmanager
+def no_wait():
+    """Whatever makes the CPU wait for the GPU is an error."""
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@torch.no_grad()
+def train_two_phases(trained: Cell, inside=no_wait) -> None:
+    for phase, tasks in enumerate(trained.phases[:2]):
+        part = PhaseData(trained.streams, tasks, trained.device)
+        with inside():
+            order = trained._train_phase(phase, part, lambda step: None)
+        trained.method.after_phase(trained.net, RecentData(part, order))
+
+
+@every_method
+@every_stream
+@every_setting
+def test_a_task_is_trained_as_on_the_cpu_and_without_waiting(cifar, method, stream, changes):  # noqa: F811
+    there, here = cell(method, stream, "cuda", **changes), cell(method, stream, "cpu", **changes)
+    train_two_phases(there)
+    train_two_phases(here, nullcontext)
+    moved = (here.net.theta - cell(method, stream, "cpu", **changes).net.theta).abs().max()
+    assert (there.net.theta.cpu() - here.net.theta).abs().max() < 1e-3 * moved
+
+
+@every_method
+@every_stream
+def test_a_graph_gives_the_numbers_of_the_calls_it_records(cifar, monkeypatch, method, stream):  # noqa: F811
+    replayed = cell(method, stream, "cuda", **LOSSY)
+    train_two_phases(replayed)
+    monkeypatch.delitem(capture.RECORDERS, "cuda")
+    called = cell(method, stream, "cuda", **LOSSY)
+    train_two_phases(called)
+    assert torch.equal(replayed.net.theta, called.net.theta)
+    assert all(torch.equal(replayed.net.buffers[name], value) for name, value in called.net.buffers.items())
+
+
+@every_method
+@every_stream
+def test_a_run_comes_out_the_same_again(cifar, method, stream):  # noqa: F811
+    first, second = cell(method, stream, "cuda", **LOSSY), cell(method, stream, "cuda", **LOSSY)
+    with torch.no_grad():
+        first.train(lambda *_: None)
+        second.train(lambda *_: None)
+    assert torch.equal(first.net.theta, second.net.theta)
+    assert first.outcomes[0].accuracy_matrix == second.outcomes[0].accuracy_matrix

@@ -1,16 +1,20 @@
-"""The passes through a network as one CUDA graph: recorded once for every shape of batch, then replayed.
+"""What a GPU does again and again, as a CUDA graph: recorded once, then replayed.
 
-On a GPU a small network's step costs what its launches cost; a replayed graph is one launch. What a method does around
-the passes stays as it is written, so any method is right, recorded or not. On the CPU nothing is recorded.
+On a GPU a small network's step costs what its launches cost; a replayed graph is one launch. Recorded are the passes
+through a network, whatever the method does around them, and whole steps where a method's steps are alike (see
+methods.registry.moment). On the CPU nothing is recorded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from benchmark.randomness import Asked, Randomness
+from methods.batch import Batch
 
 Passes = Callable[..., Sequence[Tensor]]
 """Tensors to tensors, by the same operations whenever the shapes are the same, without a look at a number."""
@@ -24,22 +28,25 @@ class Recording:
     outputs: Sequence[Tensor]
     replay: Callable[[], object]
 
+    def __call__(self, given: Iterable[Tensor]) -> None:
+        """Replay it with these inputs."""
+        for place, value in zip(self.inputs, given, strict=True):
+            place.copy_(value)
+        self.replay()
+
+
+Recorder = Callable[[Passes, Sequence[Tensor]], Recording]
+
 
 def cuda_graph(passes: Passes, inputs: Sequence[Tensor]) -> Recording:
-    """Record the passes over these inputs as a CUDA graph, after a few calls aside, as PyTorch asks for."""
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            passes(*inputs)
-    torch.cuda.current_stream().wait_stream(aside)
+    """Record the passes over these inputs, which are not computed by that; they ran before, as PyTorch asks for."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         outputs = passes(*inputs)
     return Recording(inputs, outputs, graph.replay)
 
 
-RECORDERS: dict[str, Callable[[Passes, Sequence[Tensor]], Recording]] = {"cuda": cuda_graph}
+RECORDERS: dict[str, Recorder] = {"cuda": cuda_graph}
 
 
 def captured(passes: Passes, device: torch.device, changed: Iterable[Tensor] = ()) -> Passes:
@@ -49,25 +56,69 @@ def captured(passes: Passes, device: torch.device, changed: Iterable[Tensor] = (
 
 
 class _Captured:
-    def __init__(
-        self, passes: Passes, changed: list[Tensor], recorder: Callable[[Passes, Sequence[Tensor]], Recording]
-    ) -> None:
+    def __init__(self, passes: Passes, changed: list[Tensor], recorder: Recorder) -> None:
         self.passes, self.changed, self.recorder = passes, changed, recorder
         self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
 
-    def __call__(self, *inputs: Tensor) -> list[Tensor]:
+    def __call__(self, *inputs: Tensor) -> Sequence[Tensor]:
+        if inputs[0].is_cuda and torch.cuda.is_current_stream_capturing():
+            return self.passes(*inputs)  # as a part of a whole step
         shapes = tuple(each.shape for each in inputs)
         if shapes not in self.recordings:
             self.recordings[shapes] = self._recorded(inputs)
         recording = self.recordings[shapes]
-        for place, given in zip(recording.inputs, inputs, strict=True):
-            place.copy_(given)
-        recording.replay()
+        recording(inputs)
         return [each.clone() for each in recording.outputs]  # the next replay writes over them
 
     def _recorded(self, inputs: Sequence[Tensor]) -> Recording:
         before = [each.clone() for each in self.changed]
+        for _ in range(3):
+            self.passes(*inputs)
         recording = self.recorder(self.passes, [each.clone() for each in inputs])
         for each, value in zip(self.changed, before, strict=True):
             each.copy_(value)
         return recording
+
+
+Take = Callable[[Batch], None]
+
+
+def steps(take: Take, random: Randomness, moment: Callable[[], Hashable]) -> Take:
+    """A step on a batch, `take`, as it runs best on the device.
+
+    moment: what besides tensors decides what a step does; None where too much does to record it.
+    """
+    recorder = RECORDERS.get(random.device.type)
+    return take if recorder is None else _Steps(take, random, moment, recorder)
+
+
+class _Steps:
+    def __init__(
+        self, take: Take, random: Randomness, moment: Callable[[], Hashable], recorder: Recorder
+    ) -> None:
+        self.take, self.random, self.moment, self.recorder = take, random, moment, recorder
+        self.asked: dict[Hashable, list[Asked]] = {}
+        self.recordings: dict[Hashable, Recording] = {}
+
+    def __call__(self, batch: Batch) -> None:
+        moment = self.moment()
+        key = (batch.labels.shape, moment)
+        if moment is None:
+            self.take(batch)
+        elif key not in self.asked:  # the first of its kind is taken call by call
+            with self.random.noted() as self.asked[key]:
+                self.take(batch)
+        else:
+            if key not in self.recordings:
+                self.recordings[key] = self._recorded(batch, self.asked[key])
+            numbers = [self.random.answer(asked) for asked in self.asked[key]]
+            self.recordings[key]([batch.images, batch.labels, batch.heads, *numbers])
+
+    def _recorded(self, batch: Batch, asked: Sequence[Asked]) -> Recording:
+        def whole_step(images: Tensor, labels: Tensor, heads: Tensor, *numbers: Tensor) -> Sequence[Tensor]:
+            with self.random.given(numbers):
+                self.take(replace(batch, images=images, labels=labels, heads=heads))
+            return ()
+
+        places = [each.clone() for each in (batch.images, batch.labels, batch.heads)]
+        return self.recorder(whole_step, places + [self.random.room(each) for each in asked])

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmark import capture
 from benchmark.device import compute_in_float32
 from benchmark.mlp import MLP
 from benchmark.phases import PhaseData, RecentData
@@ -20,7 +21,9 @@ from benchmark.randomness import Randomness
 from benchmark.resnet import ResNet18
 from benchmark.step import Step
 from benchmark.streams import Stream, on_device
+from methods.batch import Batch
 from methods.method import Method, Problem
+from methods.registry import moment
 from methods.settings import Settings
 
 EVALUATION_BATCH = {"mlp": 2500, "resnet18": 125}
@@ -154,15 +157,21 @@ class Cell:
         steps = -(-len(data) // self.settings.batch_size)
         self._broken.fill_(NEVER)
         for epoch in range(self.settings.epochs):
-            step = Step(self.net.theta, rate, self.settings.momentum, penalty)
+            take = self._step(Step(self.net.theta, rate, self.settings.momentum, penalty))
             order = self.random.order(len(data))
             later = (self.settings.epochs - 1 - epoch) * steps
             for index, batch in enumerate(data.batches(order, self.settings.batch_size, later)):
-                step(self.method.direction(self.net, batch))
+                take(batch)
                 if index % 50 == 49 or index == steps - 1:
                     self._note_divergence(epoch * steps + index)
                     report(epoch * steps + index + 1)
         return order
+
+    def _step(self, step: Step) -> capture.Take:
+        def take(batch: Batch) -> None:
+            step(self.method.direction(self.net, batch))
+
+        return capture.steps(take, self.random, partial(moment, self.method))
 
     def _note_divergence(self, step: int) -> None:
         """Keep on the device which seeds are lost by now and since when, so that a GPU need not wait for the CPU."""

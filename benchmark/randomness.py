@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,35 +18,59 @@ THREADS = 16
 """That draw for as many seeds at a time, beside a GPU."""
 
 
+class Asked(NamedTuple):
+    """Numbers that were asked for: of what shape and type, drawn ahead or at once."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    ahead: bool
+
+
 class Randomness:
     """The generators of S seeds. Draws come out as [S, ...]; a seed's draws are the same in any company."""
 
     def __init__(self, seeds: list[int], device: torch.device) -> None:
         self.device = device
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._ahead: dict[tuple, tuple[Tensor, int]] = {}
+        self._ahead: dict[Asked, tuple[Tensor, int]] = {}
+        self._noted: list[Asked] | None = None
+        self._given: Iterator[Tensor] | None = None
         # beside a GPU the cores are free, and drawing would keep it waiting
         self._each = ThreadPoolExecutor(THREADS).map if device.type == "cuda" else map
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Uniform in [0, 1), [S, *shape], drawn ahead in blocks; do not change it in place."""
-        block, position = self._ahead.get((shape, dtype), (None, 0))
-        if block is None or position == block.shape[1]:
-            ahead = max(1, min(256, BLOCK_NUMBERS // max(1, math.prod(shape))))
-            block, position = self.draw(ahead, *shape, dtype=dtype), 0
-        self._ahead[shape, dtype] = (block, position + 1)
-        return block[:, position]
+        return self._numbers(Asked(shape, dtype, True))
 
     def draw(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Uniform in [0, 1), [S, *shape], drawn at once."""
-        pinned = self.device.type == "cuda"  # else the copy would wait for the steps before it
-        numbers = torch.empty(len(self.generators), *shape, dtype=dtype, pin_memory=pinned)
+        return self._numbers(Asked(shape, dtype, False))
 
-        def fill(row: Tensor, generator: torch.Generator) -> None:
-            torch.rand(shape, generator=generator, dtype=dtype, out=row)
+    def answer(self, asked: Asked) -> Tensor:
+        """The next numbers of this shape and type."""
+        return self._from_ahead(asked) if asked.ahead else self._drawn(asked.shape, asked.dtype)
 
-        deque(self._each(fill, numbers, self.generators), maxlen=0)
-        return numbers.to(self.device, non_blocking=True)
+    def room(self, asked: Asked) -> Tensor:
+        """Room for such numbers."""
+        return torch.zeros(len(self.generators), *asked.shape, dtype=asked.dtype, device=self.device)
+
+    @contextmanager
+    def noted(self) -> Iterator[list[Asked]]:
+        """What is asked for meanwhile, in its order."""
+        self._noted = []
+        try:
+            yield self._noted
+        finally:
+            self._noted = None
+
+    @contextmanager
+    def given(self, numbers: Iterable[Tensor]) -> Iterator[None]:
+        """Whoever asks meanwhile is given these."""
+        self._given = iter(numbers)
+        try:
+            yield
+        finally:
+            self._given = None
 
     def order(self, count: int) -> Tensor:
         """A permutation of `count` examples for each seed, int64 [S, count], on the CPU."""
@@ -62,3 +89,28 @@ class Randomness:
         for generator, row in zip(self.generators, state, strict=True):
             generator.set_state(row.clone())  # a view crashes torch 2.13
         self._ahead.clear()
+
+    def _numbers(self, asked: Asked) -> Tensor:
+        if self._given is not None:
+            return next(self._given)
+        if self._noted is not None:
+            self._noted.append(asked)
+        return self.answer(asked)
+
+    def _from_ahead(self, asked: Asked) -> Tensor:
+        block, position = self._ahead.get(asked, (None, 0))
+        if block is None or position == block.shape[1]:
+            steps = max(1, min(256, BLOCK_NUMBERS // max(1, math.prod(asked.shape))))
+            block, position = self._drawn((steps, *asked.shape), asked.dtype), 0
+        self._ahead[asked] = (block, position + 1)
+        return block[:, position]
+
+    def _drawn(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        pinned = self.device.type == "cuda"  # else the copy would wait for the steps before it
+        numbers = torch.empty(len(self.generators), *shape, dtype=dtype, pin_memory=pinned)
+
+        def fill(row: Tensor, generator: torch.Generator) -> None:
+            torch.rand(shape, generator=generator, dtype=dtype, out=row)
+
+        deque(self._each(fill, numbers, self.generators), maxlen=0)
+        return numbers.to(self.device, non_blocking=True)

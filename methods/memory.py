@@ -13,15 +13,17 @@ class EpisodicMemory:
     """Room for M examples a seed.
 
     images [S, M + 1, *shape], labels and heads [S, M + 1]; the last slot takes what is thrown away, so that a
-    write has the same shape at every step. `filled` counts the examples held, `seen` those offered.
+    write has the same shape at every step. `filled` counts the examples held, `seen` (int64 [], on the device) those
+    offered.
     """
 
     def __init__(self, size: int, problem: Problem) -> None:
-        self.size, self.problem, self.filled, self.seen = size, problem, 0, 0
+        self.size, self.problem, self.filled = size, problem, 0
         slots = (problem.seeds, size + 1)
         self.images = torch.zeros(*slots, *problem.shape, device=problem.device)
         self.labels = torch.zeros(slots, dtype=torch.int64, device=problem.device)
         self.heads = torch.zeros(slots, dtype=torch.int64, device=problem.device)
+        self.seen = torch.zeros((), dtype=torch.int64, device=problem.device)
         self._first = torch.arange(problem.seeds, device=problem.device)[:, None] * (size + 1)
 
     def sample(self, count: int) -> Batch:
@@ -35,12 +37,12 @@ class EpisodicMemory:
         """Reservoir sampling (Vitter 1985, algorithm R): afterwards every example ever offered is held with
         probability M / seen. The published code draws one place too few, which favours early examples."""
         count = batch.labels.shape[1]
-        places = torch.arange(self.seen, self.seen + count, device=batch.labels.device)
+        places = self.seen + torch.arange(count, device=batch.labels.device)
         slots = (self.problem.random.uniform(count) * (places + 1)).long()
         slots = torch.where(places < self.size, places, slots).clamp_(max=self.size)
         self._write(self._last_wins(slots), batch)
         self.seen += count
-        self.filled = min(self.seen, self.size)
+        self.filled = min(self.filled + count, self.size)
 
     def keep_last(self, recent: Recent, per_class: int) -> None:
         """Ring buffer of `per_class` examples a class: append the last ones of each class of a finished task.
@@ -57,14 +59,15 @@ class EpisodicMemory:
 
     def state(self) -> dict[str, Tensor]:
         """What the memory holds, as tensors."""
-        counts = torch.tensor([self.filled, self.seen])
+        counts = torch.tensor([self.filled, int(self.seen)])
         return {"images": self.images, "labels": self.labels, "heads": self.heads, "counts": counts}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
         for name in ("images", "labels", "heads"):
             getattr(self, name).copy_(state[name])
-        self.filled, self.seen = state["counts"].tolist()
+        self.filled, seen = state["counts"].tolist()
+        self.seen.fill_(seen)
 
     def _last_wins(self, slots: Tensor) -> Tensor:
         """Throw away all but the last of the examples of a batch that drew the same slot, as one by one would."""

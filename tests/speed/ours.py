@@ -55,14 +55,16 @@ def ours(method: str, stream_id: str, seeds: int, count: int, at_end: bool = Fal
 class Ours:
     """A method in the middle of a run: `steps()` takes the next `count` steps of every seed."""
 
-    def __init__(self, method: str, stream_id: str, seeds: int, count: int, at_end: bool = False) -> None:
+    def __init__(
+        self, method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, device: str = "cpu"
+    ) -> None:
         examples = count * BATCH // (TASKS if method == "multitask" else 1)
         chosen = streams(stream_id, seeds, examples)
-        self.cell = Cell(METHODS[method], chosen, settings_of(method, stream_id), "cpu")
+        self.cell = Cell(METHODS[method], chosen, settings_of(method, stream_id), device)
         self.at_end, self.count = at_end, count
         phases = self.cell.method.phases(TASKS)
         self.phase = min(PRIMED[stream_id], len(phases) - 1)
-        self._slices = [Slice(chosen, tasks, torch.device("cpu")) for tasks in phases[: self.phase + 1]]
+        self._slices = [Slice(self.cell.streams, tasks, self.cell.device) for tasks in phases[: self.phase + 1]]
         for phase in range(self.phase):
             self._train(phase, self._slices[phase])
         taken = len(self._slices[-1]) / self.cell.settings.batch_size

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 report test test-cluster check defects bench soak published docs clean
+.PHONY: help setup demo table2 report test test-cluster check defects bench bench-gpu soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -53,6 +53,10 @@ bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; ne
 	@.venv/bin/python -m pytest tests/speed -o python_files='bench_*.py' -o python_functions='bench_*' \
 	  -W ignore -rs --benchmark-quiet --benchmark-json=out/bench.json
 	@.venv/bin/python tests/speed/report.py out/bench.json results docs/performance.md README.md
+
+bench-gpu: .venv/installed  ## the same on a GPU, and the whole table there; needs a GPU and BENCHMARK_DATA=DIR
+	@for part in steps seeds table show; do \
+	  PYTHONPATH=.:tests/speed .venv/bin/python tests/speed/gpu.py $$part || exit; done
 
 soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing may leak, no record be unsound
 	@PYTHONPATH=. .venv/bin/python tests/soak.py

@@ -18,8 +18,9 @@ __all__ = [
     "load_placed", "path_of", "recorded", "save", "text",
 ]
 
-SEARCH_FOLDER = "search"
-"""Below a results directory: a results directory of its own, of the runs from which settings were chosen."""
+SEARCH_FOLDER, GPU_FOLDER = "search", "gpu"
+"""Below a results directory: results directories of their own, of the runs from which settings were chosen, and of the
+table's runs on a GPU."""
 
 
 def path_of(
@@ -86,7 +87,7 @@ def load_all(results: Path) -> list[Record]:
 def files(results: Path, unreadable: Callable[[InputError], None]) -> Iterator[Path]:
     """What lies where records lie, <results>/<stream>/<method>/*, in the order of the paths.
 
-    SEARCH_FOLDER and folders whose names begin with a dot are left out. `unreadable` is called for every
+    SEARCH_FOLDER, GPU_FOLDER and folders whose names begin with a dot are left out. `unreadable` is called for every
     folder that cannot be listed.
     """
     def inside(folder: Path) -> list[Path]:
@@ -99,7 +100,7 @@ def files(results: Path, unreadable: Callable[[InputError], None]) -> Iterator[P
             return []
 
     for stream in inside(results):
-        if not stream.name.startswith(".") and stream.name != SEARCH_FOLDER:
+        if not stream.name.startswith(".") and stream.name not in (SEARCH_FOLDER, GPU_FOLDER):
             for method in inside(stream):
                 yield from inside(method)
 

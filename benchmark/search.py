@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import Record
 
 SEED = 100
 """Not among the seeds 0 to 4 that the table reports."""
+MORE_SEEDS = (101, 102)
+"""Of the trials that the first seed cannot tell apart."""
 POINTS, FORGETTING = 3.0, 0.05
 """Distances from the paper that a verdict allows; a trial's distance is measured in them."""
 
@@ -98,35 +101,44 @@ CONFIRMED = {("stable-sgd", "split-cifar100")}
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that has been run, with the seed SEED."""
+    """A trial that has been run, with the seed SEED and, where that leaves it among the near ones, with MORE_SEEDS."""
 
     changes: Changes
-    record: Record
-    distance: float  # from the published figures; infinite for a run that diverged
+    records: tuple[Record, ...]  # that of SEED first
+    first: float  # distance of that one from the published figures; infinite where a run diverged
+    distance: float  # of the means over all of them
 
     @classmethod
-    def of(cls, changes: Changes, record: Record) -> Trial:
-        """The trial that this record is of."""
-        return cls(changes, record, distance(record, PUBLISHED[record.method, record.stream]))
+    def of(cls, changes: Changes, records: Sequence[Record]) -> Trial:
+        """The trial that these records are of."""
+        paper = PUBLISHED[records[0].method, records[0].stream]
+        return cls(changes, tuple(records), distance(records[:1], paper), distance(records, paper))
 
     @property
     def settles(self) -> bool:
         """Whether the rule takes it as a first trial."""
-        return self.distance <= 1 or (self.record.method, self.record.stream) in CONFIRMED
+        return self.first <= 1 or (self.records[0].method, self.records[0].stream) in CONFIRMED
 
 
-def distance(record: Record, paper: Figure) -> float:
-    """The larger of |accuracy - paper| / 3 points and |forgetting - paper| / 0.05; infinite for a diverged run."""
-    if record.status != "complete":
+def distance(records: Sequence[Record], paper: Figure) -> float:
+    """The larger of |accuracy - paper| / 3 points and |forgetting - paper| / 0.05, of the means over the records;
+    infinite where a run diverged."""
+    if any(record.status != "complete" for record in records):
         return float("inf")
-    metrics = record.metrics
     return max(
-        abs(100 * metrics.average_accuracy - paper.accuracy) / POINTS,
-        abs(metrics.average_forgetting - paper.forgetting) / FORGETTING,
+        abs(100 * fmean(record.metrics.average_accuracy for record in records) - paper.accuracy) / POINTS,
+        abs(fmean(record.metrics.average_forgetting for record in records) - paper.forgetting) / FORGETTING,
     )
+
+
+def near(run: Sequence[Trial]) -> list[Trial]:
+    """Those that one seed cannot tell apart: several at a distance of at most 1, where the first is not taken."""
+    within = [] if run[0].settles else [trial for trial in run if trial.first <= 1]
+    return within if len(within) > 1 else []
 
 
 def chosen(run: Sequence[Trial]) -> int:
     """The rule: the first trial, which is the published code's, if its distance is at most 1 or it is CONFIRMED; else
-    the nearest."""
-    return 0 if run[0].settles else min(range(len(run)), key=lambda index: run[index].distance)
+    the nearest, among the near ones by the means over three seeds."""
+    candidates = run[:1] if run[0].settles else near(run) or run
+    return run.index(min(candidates, key=lambda trial: trial.distance))

@@ -42,13 +42,24 @@ def train_two_phases(trained: Cell, inside=no_wait) -> None:
 @every_stream
 @every_setting
 def test_a_task_is_trained_as_on_the_cpu_and_without_waiting(cifar, method, stream, changes):  # noqa: F811
-    resnet = stream == "split-cifar100"
-    few = {"train_examples": 10} if resnet else {}  # after more steps its roundings have grown to its differences
-    there, here = cell(method, stream, "cuda", **changes, **few), cell(method, stream, "cpu", **changes, **few)
+    there, here = cell(method, stream, "cuda", **changes), cell(method, stream, "cpu", **changes)
     train_two_phases(there)
     train_two_phases(here, nullcontext)
     moved = (here.net.theta - cell(method, stream, "cpu", **changes).net.theta).abs().max()
-    assert (there.net.theta.cpu() - here.net.theta).abs().max() < (1e-2 if resnet else 1e-3) * moved
+    if stream != "split-cifar100":  # there roundings grow within a few steps: the gradient is compared below
+        assert (there.net.theta.cpu() - here.net.theta).abs().max() < 1e-3 * moved
+
+
+@every_setting
+def test_the_resnets_gradient_is_the_cpus(cifar, changes):  # noqa: F811
+    gradients = []
+    for device in ("cuda", "cpu"):
+        trained = cell("naive", "split-cifar100", device, **changes)
+        data = PhaseData(trained.streams, (0,), trained.device)
+        batch = next(data.batches(torch.arange(20).expand(2, -1), 20, 0))
+        gradients.append(trained.net.gradient(batch).dense().cpu())
+    there, here = gradients
+    assert (there - here).norm() < 1e-3 * here.norm()
 
 
 @every_method

@@ -35,6 +35,11 @@ def run_of(accuracy: float, forgetting: float, status: str = "complete") -> Simp
     return SimpleNamespace(status=status, metrics=metrics)
 
 
+def trial_at(first: float, distance: float | None = None, method="naive", stream="permuted-mnist") -> Trial:
+    cell = SimpleNamespace(method=method, stream=stream)
+    return Trial({}, (cell,), first, first if distance is None else distance)
+
+
 @pytest.mark.parametrize("stream", PAPER_STREAMS)
 def test_every_method_of_a_stream_has_equally_many_trials_each_of_the_grid_and_once(stream):
     tried = {method: search.trials(method, stream) for method in METHOD_ROWS}
@@ -47,8 +52,8 @@ def test_every_method_of_a_stream_has_equally_many_trials_each_of_the_grid_and_o
             settings_for(method, stream, changes)  # within its ranges
 
 
-def test_the_seed_of_the_search_is_none_that_the_table_reports():
-    assert search.SEED not in range(5)
+def test_the_seeds_of_the_search_are_none_that_the_table_reports():
+    assert not {search.SEED, *search.MORE_SEEDS} & set(range(5))
 
 
 def test_the_protocol_names_what_the_search_names():
@@ -58,10 +63,11 @@ def test_the_protocol_names_what_the_search_names():
 
 def test_distance_counts_in_what_a_verdict_allows():
     paper = Figure(70.0, 1.0, 0.20, 0.01)
-    assert distance(run_of(0.715, 0.20), paper) == pytest.approx(0.5)
-    assert distance(run_of(0.70, 0.30), paper) == pytest.approx(2.0)
-    assert distance(run_of(0.64, 0.21), paper) == pytest.approx(2.0)
-    assert distance(run_of(0, 0, "diverged"), paper) == float("inf")
+    assert distance([run_of(0.715, 0.20)], paper) == pytest.approx(0.5)
+    assert distance([run_of(0.70, 0.30)], paper) == pytest.approx(2.0)
+    assert distance([run_of(0.64, 0.21)], paper) == pytest.approx(2.0)
+    assert distance([run_of(0.64, 0.21), run_of(0.79, 0.18)], paper) == pytest.approx(0.5)  # of the means
+    assert distance([run_of(0.7, 0.2), run_of(0, 0, "diverged")], paper) == float("inf")
 
 
 @pytest.mark.parametrize("distances, taken", [
@@ -71,18 +77,24 @@ def test_distance_counts_in_what_a_verdict_allows():
     ([float("inf"), 5.0], 1),
 ])
 def test_the_rule(distances, taken):
-    cell = SimpleNamespace(method="naive", stream="permuted-mnist")
-    assert chosen([Trial({}, cell, value) for value in distances]) == taken
+    assert chosen([trial_at(value) for value in distances]) == taken
+
+
+def test_the_means_over_more_seeds_decide_among_the_near_ones_alone():
+    settled, near, nearer, far = trial_at(0.9), trial_at(0.2, 0.8), trial_at(0.9, 0.3), trial_at(1.1, 0.1)
+    assert chosen([far, near, nearer]) == 2  # far is not run with them: its distance on more seeds does not count
+    assert search.near([far, near, nearer]) == [near, nearer]
+    assert search.near([far, near]) == []
+    assert search.near([settled, near, nearer]) == [] and chosen([settled, near, nearer]) == 0
 
 
 def test_the_rule_takes_what_the_published_code_confirms():
     (method, stream), = search.CONFIRMED
-    cell = SimpleNamespace(method=method, stream=stream)
-    assert chosen([Trial({}, cell, 4.0), Trial({}, cell, 3.0)]) == 0
+    assert chosen([trial_at(value, method=method, stream=stream) for value in (4.0, 3.0)]) == 0
 
     matrix = json.loads((RESULTS / "published.json").read_text())["Stable SGD, the author's correction"]
     given = SimpleNamespace(status="complete", metrics=SimpleNamespace(**summarize(matrix["accuracy_matrix"])))
-    assert distance(given, PUBLISHED[method, stream]) <= 1
+    assert distance([given], PUBLISHED[method, stream]) <= 1
 
 
 @pytest.mark.parametrize("stream", PAPER_STREAMS)
@@ -124,6 +136,15 @@ def test_where_the_first_trial_is_taken_the_others_are_not_run(small, tmp_path, 
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     assert [r.settings["learning_rate"] for r in load_all(tmp_path / "search")] == [0.01]
     assert "0.1, momentum 0.0" not in trials.text(["naive"], "split-digits", tmp_path)
+
+
+def test_near_trials_are_run_with_more_seeds(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(search._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
+    monkeypatch.setattr(search, "POINTS", 15)
+    monkeypatch.setattr(search, "FORGETTING", 1)
+    trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
+    found = sorted((r.settings["batch_size"], r.seed) for r in load_all(tmp_path / "search"))
+    assert found == [(10, 100), (10, 101), (10, 102), (32, 100), (32, 101), (32, 102), (64, 100)]
 
 
 def test_the_table_shows_each_trial_and_the_one_taken(small, tmp_path):

@@ -1,0 +1,83 @@
+"""The tables of results/gpu.json and of the runs in results/gpu as Markdown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean, stdev
+
+from benchmark.catalogue import STREAMS
+from benchmark.insertion import insert
+from benchmark.provenance import PROJECT
+from benchmark.records import GPU_FOLDER, Record, load_all
+from methods.catalogue import METHOD_ROWS
+from speed_tables import markdown, micro
+
+FIGURES = PROJECT / "results" / "gpu.json"
+PAGE, README = PROJECT / "docs" / "performance.md", PROJECT / "README.md"
+
+
+def show(kept: dict) -> None:
+    """Write the tables into the page, and a sentence into the README."""
+    insert(document(kept, FIGURES.parent), PAGE, "gpu")
+    insert(sentence(kept), README, "gpu")
+
+
+def sentence(kept: dict) -> str:
+    """What a GPU brings, in short."""
+    return (
+        f"With `--device cuda` the 90 runs took {kept['table'] / 60:.1f} minutes on one {kept['processor']} ({kept['date']}); "
+        "[their figures beside the CPU's](docs/performance.md#on-a-gpu)."
+    )
+
+
+def document(kept: dict, results: Path) -> str:
+    """What has been measured, and the runs beside those of the CPU."""
+    own, few, many = kept["steps"], kept["seeds"]["5"], kept["seeds"]["50"]
+    rows = [[METHOD_ROWS[method].title, *(micro(own[stream][method]) for stream in own)]
+            for method in own["permuted-mnist"]]
+    where = ", ".join([kept["date"], kept["processor"], *(f"{name} {value}" for name, value in kept["versions"].items())])
+    return "\n\n".join([
+        markdown(rows, ["step of five seeds, µs", *(STREAMS[stream].title for stream in own)]),
+        f"The whole table, 90 runs: {kept['table'] / 60:.1f} minutes. A cell of three tasks of naive SGD on Permuted MNIST, "
+        f"18,000 steps, evaluation included: {few:.1f} s with 5 seeds, {many:.1f} s with 50, {many / few:.1f} times as long.",
+        f"`tests/speed/gpu.py`, {where}.",
+        both(load_all(results), load_all(results / GPU_FOLDER)),
+    ])
+
+
+def both(here: list[Record], there: list[Record]) -> str:
+    """The cells that were run on the GPU, beside the same seeds and settings on the CPU; none where there are none."""
+    cpu, gpu = cells(here), cells(there)
+    rows = []
+    for key in sorted(gpu, key=lambda key: (list(STREAMS).index(key[0]), list(METHOD_ROWS).index(key[1]))):
+        if key in cpu:
+            stream, method, _ = key
+            differences = [100 * (gpu[key][seed][0] - cpu[key][seed][0]) for seed in sorted(gpu[key].keys() & cpu[key].keys())]
+            rows.append([
+                f"{STREAMS[stream].title}: {METHOD_ROWS[method].title}", *figures(cpu[key]), *figures(gpu[key]),
+                f"{max(differences, key=abs):+.1f}",
+            ])
+    return markdown(rows, ["cell", "CPU: accuracy %", "forgetting", "GPU: accuracy %", "forgetting",
+                           "largest difference of a seed"])
+
+
+Cells = dict[tuple[str, str, str], dict[int, tuple[float, float]]]
+"""Accuracy and forgetting by stream, method and settings, and by seed."""
+
+
+def cells(records: list[Record]) -> Cells:
+    """The complete runs."""
+    found: Cells = defaultdict(dict)
+    for record in records:
+        if record.status == "complete":
+            metrics = record.metrics
+            key = record.stream, record.method, repr(sorted(record.settings.items()))
+            found[key][record.seed] = metrics.average_accuracy, metrics.average_forgetting
+    return found
+
+
+def figures(runs: dict[int, tuple[float, float]]) -> tuple[str, str]:
+    """Mean ± std of the accuracy, mean forgetting."""
+    accuracy, forgetting = zip(*runs.values(), strict=True)
+    return f"{100 * fmean(accuracy):.1f} ± {100 * stdev(accuracy):.1f}", f"{fmean(forgetting):.3f}"

@@ -1,0 +1,24 @@
+"""The figures of speed that the documents show are those that are kept in results/."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "tests" / "speed"))
+
+import gpu_tables  # noqa: E402
+import speed_tables  # noqa: E402
+
+
+@pytest.mark.parametrize("page, kept, shown", [
+    ("docs/performance.md", "gpu.json", lambda kept: gpu_tables.document(kept, PROJECT / "results")),
+    ("README.md", "gpu.json", gpu_tables.sentence),
+    ("docs/performance.md", "speed.json", speed_tables.document),
+    ("README.md", "speed.json", speed_tables.speed_table),
+])
+def test_a_page_shows_what_is_kept(page, kept, shown):
+    figures = json.loads((PROJECT / "results" / kept).read_text(encoding="utf-8"))
+    assert shown(figures) in (PROJECT / page).read_text(encoding="utf-8")

@@ -49,9 +49,12 @@ class PublishedResNet(nn.Module):
         self.blocks = nn.Sequential(*map(PublishedBlock, widths, widths[1:], strides, [dropout] * 8, [whole] * 8))
         self.linear = nn.Linear(widths[-1], CLASSES * TASKS)
 
+    def outputs(self, x: Tensor) -> Tensor:
+        """Those of all tasks."""
+        return self.linear(self.blocks(F.relu(self.norm(self.stem(x)))).mean((2, 3)))
+
     def forward(self, x: Tensor, task: int) -> Tensor:
-        x = self.blocks(F.relu(self.norm(self.stem(x)))).mean((2, 3))
-        return self.linear(x)[:, CLASSES * task : CLASSES * (task + 1)]
+        return self.outputs(x)[:, CLASSES * task : CLASSES * (task + 1)]
 
 
 @dataclass(frozen=True)
@@ -89,21 +92,23 @@ def train(run: Run, train: list[Examples], test: list[Examples], seed: int) -> l
         net.train()
         sgd = torch.optim.SGD(net.parameters(), max(run.rate * run.decay ** (task + 1), 5e-5), run.momentum)
         for rows in torch.randperm(len(labels)).split(BATCH):
-            loss = F.cross_entropy(net(_scaled(images[rows]), task), labels[rows])
+            loss = F.cross_entropy(net(scaled(images[rows]), task), labels[rows])
             sgd.zero_grad()
             loss.backward()
             sgd.step()
-        seen = [_accuracy(net, i, *test[i]) for i in range(task + 1)]
+        seen = [accuracy(net, i, *test[i]) for i in range(task + 1)]
         matrix.append(seen + [0.0] * (TASKS - task - 1))
     return matrix
 
 
-def _scaled(images: Tensor) -> Tensor:
+def scaled(images: Tensor) -> Tensor:
+    """Pixels in [0, 1], channels last."""
     return images.float().div_(255).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def _accuracy(net: PublishedResNet, task: int, images: Tensor, labels: Tensor) -> float:
+def accuracy(net: PublishedResNet, task: int, images: Tensor, labels: Tensor) -> float:
+    """The part of a task's test images that the network classes rightly."""
     net.eval()
     parts = zip(images.split(125), labels.split(125))
-    return sum(int((net(_scaled(x), task).argmax(1) == y).sum()) for x, y in parts) / len(labels)
+    return sum(int((net(scaled(x), task).argmax(1) == y).sum()) for x, y in parts) / len(labels)

@@ -1,5 +1,6 @@
 """The restatements of the published networks and update rules."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import torch.nn.functional as F
 import published
 import published_mnist
 from benchmark.insertion import inserted
+from benchmark.step import Step
+from methods.batch import Batch
 from published_cifar import PublishedResNet, published_tasks
+from published_column import Published
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,6 +53,24 @@ def test_in_evaluation_the_resnet_drops_nothing():
     assert torch.equal(net(images, 0), net(images, 0))
     net.train()
     assert not torch.equal(net(images, 0), net(images, 0))
+
+
+def test_the_suites_methods_step_the_published_network_as_sgd_does():
+    torch.manual_seed(0)
+    net = Published(0.0)
+    twin = copy.deepcopy(net.module)
+    images, labels = torch.rand(1, 6, 3, 32, 32), torch.tensor([[0, 1, 2, 3, 4, 0]])
+    heads = torch.tensor([[0, 0, 7, 7, 19, 3]])
+    direction = net.gradient(Batch(images, labels, heads))
+    with torch.no_grad():
+        Step(net.theta, 0.1, 0.0, None)(direction)
+
+    outputs = twin.outputs(images[0].contiguous(memory_format=torch.channels_last))
+    own = torch.stack([row[5 * head : 5 * head + 5] for row, head in zip(outputs, heads[0], strict=True)])
+    F.cross_entropy(own, labels[0]).backward()
+    torch.optim.SGD(twin.parameters(), 0.1).step()
+    for mine, plain in zip(net.module.parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(mine, plain, atol=1e-6)
 
 
 @pytest.fixture

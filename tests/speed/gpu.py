@@ -2,7 +2,8 @@
 
     PYTHONPATH=.:tests/speed python tests/speed/gpu.py steps|seeds|table|show
 
-`make bench-gpu` does one after the other. `table` trains all 90 runs into results/gpu; `show` writes what has been measured into docs/performance.md and README.md.
+`make bench-gpu` does one after the other. `table` trains all 90 runs into results/gpu; `show` writes what has been
+measured into docs/performance.md and README.md.
 """
 
 from __future__ import annotations

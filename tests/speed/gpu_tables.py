@@ -26,8 +26,8 @@ def show(kept: dict) -> None:
 def sentence(kept: dict) -> str:
     """What a GPU brings, in short."""
     return (
-        f"With `--device cuda` the 90 runs took {kept['table'] / 60:.1f} minutes on one {kept['processor']} ({kept['date']}); "
-        "[their figures beside the CPU's](docs/performance.md#on-a-gpu)."
+        f"With `--device cuda` the 90 runs took {kept['table'] / 60:.1f} minutes on one {kept['processor']} "
+        f"({kept['date']}); [their figures beside the CPU's](docs/performance.md#on-a-gpu)."
     )
 
 
@@ -36,11 +36,13 @@ def document(kept: dict, results: Path) -> str:
     own, few, many = kept["steps"], kept["seeds"]["5"], kept["seeds"]["50"]
     rows = [[METHOD_ROWS[method].title, *(micro(own[stream][method]) for stream in own)]
             for method in own["permuted-mnist"]]
-    where = ", ".join([kept["date"], kept["processor"], *(f"{name} {value}" for name, value in kept["versions"].items())])
+    versions = (f"{name} {value}" for name, value in kept["versions"].items())
+    where = ", ".join([kept["date"], kept["processor"], *versions])
     return "\n\n".join([
         markdown(rows, ["step of five seeds, µs", *(STREAMS[stream].title for stream in own)]),
-        f"The whole table, 90 runs: {kept['table'] / 60:.1f} minutes. A cell of three tasks of naive SGD on Permuted MNIST, "
-        f"18,000 steps, evaluation included: {few:.1f} s with 5 seeds, {many:.1f} s with 50, {many / few:.1f} times as long.",
+        f"The whole table, 90 runs: {kept['table'] / 60:.1f} minutes. A cell of three tasks of naive SGD on Permuted "
+        f"MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, {many:.1f} s with 50, "
+        f"{many / few:.1f} times as long.",
         f"`tests/speed/gpu.py`, {where}.",
         both(load_all(results), load_all(results / GPU_FOLDER)),
     ])
@@ -53,7 +55,8 @@ def both(here: list[Record], there: list[Record]) -> str:
     for key in sorted(gpu, key=lambda key: (list(STREAMS).index(key[0]), list(METHOD_ROWS).index(key[1]))):
         if key in cpu:
             stream, method, _ = key
-            differences = [100 * (gpu[key][seed][0] - cpu[key][seed][0]) for seed in sorted(gpu[key].keys() & cpu[key].keys())]
+            seeds = sorted(gpu[key].keys() & cpu[key].keys())
+            differences = [100 * (gpu[key][seed][0] - cpu[key][seed][0]) for seed in seeds]
             rows.append([
                 f"{STREAMS[stream].title}: {METHOD_ROWS[method].title}", *figures(cpu[key]), *figures(gpu[key]),
                 f"{max(differences, key=abs):+.1f}",

@@ -16,7 +16,7 @@ from benchmark.records import Record
 
 SEED = 100
 """Not among the seeds 0 to 4 that the table reports."""
-MORE_SEEDS = (101, 102)
+MORE_SEEDS = (101, 102, 103, 104)
 """Of the trials that the first seed cannot tell apart."""
 POINTS, FORGETTING = 3.0, 0.05
 """Distances from the paper that a verdict allows; a trial's distance is measured in them."""
@@ -139,6 +139,6 @@ def near(run: Sequence[Trial]) -> list[Trial]:
 
 def chosen(run: Sequence[Trial]) -> int:
     """The rule: the first trial, which is the published code's, if its distance is at most 1 or it is CONFIRMED; else
-    the nearest, among the near ones by the means over three seeds."""
+    the nearest, among the near ones by the means over five seeds."""
     candidates = run[:1] if run[0].settles else near(run) or run
     return run.index(min(candidates, key=lambda trial: trial.distance))

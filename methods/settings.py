@@ -85,11 +85,14 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
         "momentum": (0.8, "published code, stable_sgd/main.py"),
     },
     ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
-    ("ewc", "rotated-mnist"): {"batch_size": (64, SEARCH)},
+    ("ewc", "rotated-mnist"): {
+        "batch_size": (64, SEARCH),
+        "dropout": (0.25, "published code, fixed in model/model.py"),
+    },
     ("agem", "permuted-mnist"): {
         "learning_rate": (0.25, SEARCH),
-        "batch_size": (64, SEARCH),
-        "memory_batch": (64, "published code, its default: the script's own value never reaches it"),
+        "batch_size": (32, "published code, replicate_mnist.sh"),
+        "dropout": (0.25, "published code, fixed in model/model.py"),
     },
     ("agem", "split-cifar100"): {
         "memory_batch": (100, "published code: its default of 256, more than the memory of 100 holds"),

@@ -144,7 +144,7 @@ def test_near_trials_are_run_with_more_seeds(small, tmp_path, monkeypatch):
     monkeypatch.setattr(search, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     found = sorted((r.settings["batch_size"], r.seed) for r in load_all(tmp_path / "search"))
-    assert found == [(10, 100), (10, 101), (10, 102), (32, 100), (32, 101), (32, 102), (64, 100)]
+    assert found == [(size, seed) for size in (10, 32) for seed in (100, *search.MORE_SEEDS)] + [(64, 100)]
 
 
 def test_the_table_shows_each_trial_and_the_one_taken(small, tmp_path):

@@ -75,7 +75,11 @@ STREAM_PROTOCOL: dict[str, dict[str, tuple[object, str]]] = {
 CORRECTION = "author's correction, issues 5 and 6 of the published code"
 
 CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
-    ("naive", "permuted-mnist"): {"batch_size": (32, SEARCH)},
+    ("naive", "permuted-mnist"): {
+        "batch_size": (64, SEARCH),
+        "learning_rate": (0.03, SEARCH),
+        "momentum": (0.8, "published code, stable_sgd/main.py"),
+    },
     ("naive", "rotated-mnist"): {
         "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
         "momentum": (0.8, "published code, stable_sgd/main.py"),
@@ -102,7 +106,7 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
     ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("stable-sgd", "permuted-mnist"): {
         "learning_rate": (0.25, SEARCH),
-        "batch_size": (32, SEARCH),
+        "batch_size": (64, SEARCH),
         "learning_rate_decay": (0.7, SEARCH),
         "dropout": (0.25, SEARCH),
     },

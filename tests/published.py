@@ -67,7 +67,7 @@ def cifar_text(done: Done) -> str:
             learning = f"{100 * metrics.learning_accuracy(matrix):.1f}"
             values = (f"{value:g}" for value in (run.rate, run.decay, run.dropout, run.momentum))
             rows.append([name, *values, *figures(matrix), learning])
-    return _table(rows, CIFAR_HEADERS, 1, done)
+    return _table(rows, CIFAR_HEADERS, 1, [done[name] for name in CIFAR if name in done])
 
 
 def mnist_text(done: Done) -> str:
@@ -78,7 +78,8 @@ def mnist_text(done: Done) -> str:
         if run:
             rows.append([stream, METHOD_ROWS[method].title, f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}",
                          *figures(run["accuracy_matrix"]), *figures(run["without_dropout"])])
-    return _table(rows, MNIST_HEADERS, 2, done)
+    ran = [run for stream, method in MNIST if (run := done.get(f"{method} on {stream}"))]
+    return _table(rows, MNIST_HEADERS, 2, ran)
 
 
 def column_text(done: Done) -> str:
@@ -89,14 +90,14 @@ def column_text(done: Done) -> str:
         if run:
             rows.append([METHOD_ROWS[method].title, *figures(run["accuracy_matrix"]),
                          f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"])
-    return _table(rows, COLUMN_HEADERS, 1, done)
+    return _table(rows, COLUMN_HEADERS, 1, [run for method in COLUMN if (run := done.get(_in_column(method)))])
 
 
-def _table(rows: list[list[object]], headers: list[str], words: int, done: Done) -> str:
+def _table(rows: list[list[object]], headers: list[str], words: int, ran: list[dict[str, object]]) -> str:
     alignment = ["left"] * words + ["right"] * (len(headers) - words)
     table = tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, colalign=alignment)
-    ran = next(iter(done.values()))
-    return f"{table}\n\n`make published`, seed {SEED}, {ran['processor']}, torch {ran['versions']['torch']}."
+    machines = dict.fromkeys(f"{run['processor']}, torch {run['versions']['torch']}" for run in ran)
+    return f"{table}\n\n`make published`, seed {SEED}, {'; '.join(machines)}."
 
 
 def runs(data: Path | None) -> Iterable[tuple[str, Callable[[], Mapping[str, Matrix]]]]:

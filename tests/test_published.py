@@ -148,5 +148,8 @@ def test_rotations_grow_by_180_degrees_over_23_tasks_less_a_jitter(monkeypatch):
 
 def test_the_documents_tables_are_those_of_the_runs_kept():
     done = json.loads((ROOT / "results/published.json").read_text())
-    for mark, text in (("published", published.cifar_text(done)), ("published-mnist", published.mnist_text(done))):
+    for mark, text in (
+        ("published", published.cifar_text(done)), ("published-mnist", published.mnist_text(done)),
+        ("published-column", published.column_text(done)),
+    ):
         assert inserted(ROOT / "docs/reproduction.md", mark).strip() == text

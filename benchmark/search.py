@@ -123,12 +123,19 @@ class Trial:
 def distance(records: Sequence[Record], paper: Figure) -> float:
     """The larger of |accuracy - paper| / 3 points and |forgetting - paper| / 0.05, of the means over the records;
     infinite where a run diverged."""
-    if any(record.status != "complete" for record in records):
+    figures = means(records)
+    if figures is None:
         return float("inf")
-    return max(
-        abs(100 * fmean(record.metrics.average_accuracy for record in records) - paper.accuracy) / POINTS,
-        abs(fmean(record.metrics.average_forgetting for record in records) - paper.forgetting) / FORGETTING,
-    )
+    accuracy, forgetting = figures
+    return max(abs(accuracy - paper.accuracy) / POINTS, abs(forgetting - paper.forgetting) / FORGETTING)
+
+
+def means(records: Sequence[Record]) -> tuple[float, float] | None:
+    """Mean accuracy in percent and mean forgetting; None where a run diverged."""
+    if any(record.status != "complete" for record in records):
+        return None
+    metrics = [record.metrics for record in records]
+    return 100 * fmean(m.average_accuracy for m in metrics), fmean(m.average_forgetting for m in metrics)
 
 
 def near(run: Sequence[Trial]) -> list[Trial]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 from tabulate import tabulate
 
@@ -15,7 +14,7 @@ from benchmark.executors.executor import Where
 from benchmark.executors.local import Local
 from benchmark.paper import PUBLISHED
 from benchmark.records import SEARCH_FOLDER, Record, load, path_of
-from benchmark.search import MORE_SEEDS, SEED, Changes, Trial, chosen, near, trials
+from benchmark.search import MORE_SEEDS, SEED, Changes, Trial, chosen, means, near, trials
 from methods.catalogue import METHOD_ROWS
 from methods.settings import settings_for
 
@@ -85,12 +84,6 @@ def _place(method: str, stream: str, changes: Changes, seed: int, results: Path)
 
 def _row(trial: Trial, taken: bool) -> list[str]:
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.changes.items())
-    seeds, figures = str(len(trial.records)), _figures(trial.records)
-    return ["", settings, seeds, *figures, f"{trial.distance:.1f}", "taken" if taken else ""]
-
-
-def _figures(records: Sequence[Record]) -> tuple[str, str]:
-    if any(record.status != "complete" for record in records):
-        return "diverged", ""
-    accuracy = fmean(record.metrics.average_accuracy for record in records)
-    return f"{100 * accuracy:.1f}", f"{fmean(record.metrics.average_forgetting for record in records):.2f}"
+    figures = means(trial.records)
+    shown = ("diverged", "") if figures is None else (f"{figures[0]:.1f}", f"{figures[1]:.2f}")
+    return ["", settings, str(len(trial.records)), *shown, f"{trial.distance:.1f}", "taken" if taken else ""]

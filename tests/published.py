@@ -84,13 +84,13 @@ def mnist_text(done: Done) -> str:
 
 def column_text(done: Done) -> str:
     """The suite's methods on the published network and classes, beside the paper's figures."""
+    ran = {method: run for method in COLUMN if (run := done.get(_in_column(method)))}
     rows = []
-    for method in COLUMN:
-        run, paper = done.get(_in_column(method)), PUBLISHED[method, "split-cifar100"]
-        if run:
-            rows.append([METHOD_ROWS[method].title, *figures(run["accuracy_matrix"]),
-                         f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"])
-    return _table(rows, COLUMN_HEADERS, 1, [run for method in COLUMN if (run := done.get(_in_column(method)))])
+    for method, run in ran.items():
+        paper = PUBLISHED[method, "split-cifar100"]
+        rows.append([METHOD_ROWS[method].title, *figures(run["accuracy_matrix"]),
+                     f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"])
+    return _table(rows, COLUMN_HEADERS, 1, list(ran.values()))
 
 
 def _table(rows: list[list[object]], headers: list[str], words: int, ran: list[dict[str, object]]) -> str:
@@ -115,8 +115,7 @@ def _in_column(method: str) -> str:
 
 
 def _column(method: str, settings: Settings, data: Path | None) -> Mapping[str, Matrix]:
-    published = Run(settings.learning_rate, settings.learning_rate_decay, settings.dropout, settings.momentum)
-    return {"accuracy_matrix": published_column.train(method, settings, *_tasks(published, data), SEED)}
+    return {"accuracy_matrix": published_column.train(method, settings, *_tasks(False, data), SEED)}
 
 
 def _mnist(method: str, stream: str, data: Path | None) -> Mapping[str, Matrix]:
@@ -125,12 +124,12 @@ def _mnist(method: str, stream: str, data: Path | None) -> Mapping[str, Matrix]:
 
 
 def _cifar(run: Run, data: Path | None) -> Mapping[str, Matrix]:
-    return {"accuracy_matrix": published_cifar.train(run, *_tasks(run, data), SEED)}
+    return {"accuracy_matrix": published_cifar.train(run, *_tasks(run.drawn, data), SEED)}
 
 
-def _tasks(run: Run, data: Path | None) -> list[list[Examples]]:
+def _tasks(drawn: bool, data: Path | None) -> list[list[Examples]]:
     """The training and the test sets of the tasks."""
-    if run.drawn:
+    if drawn:
         stream = build("split-cifar100", SEED, TASKS, 0, data)
         return [drawn_tasks(stream.train), drawn_tasks(stream.test)]
     images = load("cifar100", data)

@@ -4,6 +4,8 @@ PyTorch's "meta" device has no numbers: an operation that looks at one (item, to
 that takes some of its tensors from the CPU fails there, as it would make a GPU wait or fail.
 """
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -35,10 +37,12 @@ def cell(method: str, stream: str, device: str, seeds: int = 2, **changes) -> Ce
 
 
 @torch.no_grad()
-def train_two_phases(trained: Cell) -> None:
+def train_two_phases(trained: Cell, inside=nullcontext) -> None:
+    """`inside`: a context that each phase of training is in."""
     for phase, tasks in enumerate(trained.phases[:2]):
         part = PhaseData(trained.streams, tasks, trained.device)
-        order = trained._train_phase(phase, part, lambda step: None)
+        with inside():
+            order = trained._train_phase(phase, part, lambda step: None)
         trained.method.after_phase(trained.net, RecentData(part, order))
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmark import capture
-from benchmark.device import compute_in_float32
+from benchmark.device import compute_in_float32, denormals_as_zero
 from benchmark.mlp import MLP
 from benchmark.phases import PhaseData, RecentData
 from benchmark.randomness import Randomness
@@ -150,6 +150,7 @@ class Cell:
             raise Misfit("the saved state does not fit the run") from error
         self.phase, self.outcomes = phase, [replace(outcome) for outcome in outcomes]
 
+    @denormals_as_zero()
     def _train_phase(self, phase: int, data: PhaseData, report: Callable[[int], None]) -> Tensor:
         """One phase: its epochs of steps. Returns the order [S, N] of the last epoch."""
         rate = self.method.learning_rate(phase)

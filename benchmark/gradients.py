@@ -24,6 +24,7 @@ class Factored:
     inputs: list[Tensor]
     errors: list[Tensor]
     views: Views  # cuts a tensor [S, P] into each layer's weight [S, in, out] and bias [S, 1, out]
+    parameters: int  # P
 
     def dot(self, other: Factored) -> Tensor:
         """Inner products, [S]: sum_l sum_bc (x_b.x'_c + 1)(d_b.d'_c), the 1 for the bias."""
@@ -40,13 +41,11 @@ class Factored:
             torch.cat((mine, theirs * -scale[:, None, None]), 1)
             for mine, theirs in zip(self.errors, other.errors, strict=True)
         ]
-        return Factored(inputs, errors, self.views)
+        return Factored(inputs, errors, self.views, self.parameters)
 
     def dense(self) -> Tensor:
         """The gradient as numbers, [S, P]."""
-        first = self.inputs[0]
-        count = sum((x.shape[2] + 1) * d.shape[2] for x, d in zip(self.inputs, self.errors, strict=True))
-        flat = first.new_empty(first.shape[0], count)
+        flat = self.inputs[0].new_zeros(self.inputs[0].shape[0], self.parameters)
         self.add_to(flat, 1.0, keep=0.0)
         return flat
 

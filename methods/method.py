@@ -34,7 +34,8 @@ class Gradient(Protocol):
 
 
 class Network(Protocol):
-    """S networks side by side. `theta` [S, P] holds all their parameters."""
+    """S networks side by side. `theta` [S, P] holds all their parameters; zeros that fill a row's last cache line are
+    among the P, and in gradients too."""
 
     theta: Tensor
 

@@ -9,8 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmark.mlp import CACHE_LINE
 from benchmark.randomness import Randomness
 from methods.settings import Settings
+
+
+def in_a_row(values: Tensor) -> Tensor:
+    """One value a parameter, [P], as in a row of the engine: zeros follow up to the next cache line."""
+    return F.pad(values, (0, -len(values) % CACHE_LINE))
 
 
 class PlainMLP(nn.Module):

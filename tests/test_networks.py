@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmark.gradients import Dense
-from benchmark.mlp import MLP
+from benchmark.mlp import CACHE_LINE, MLP
 from benchmark.randomness import Randomness
 from benchmark.resnet import ResNet18
 from methods.batch import Batch
@@ -52,10 +52,17 @@ def test_factored_algebra_equals_dense_algebra():
     assert torch.allclose(g.dot(r), a.dot(b), atol=1e-6)
     assert torch.allclose(g.minus(scale, r).dense(), a.minus(scale, b).dense(), atol=1e-6)
     for keep in (1.0, 0.3, 0.0):
-        one, two = (torch.linspace(-1, 1, a.values.numel()).view_as(a.values) for _ in range(2))
+        one, two = (torch.linspace(-1, 1, a.values.numel()).view_as(a.values) * net.theta.ne(0) for _ in range(2))
         g.add_to(one, -0.7, keep)
         a.add_to(two, -0.7, keep)
         assert torch.allclose(one, two, atol=1e-6)
+
+
+def test_every_seeds_row_of_the_mlp_begins_with_a_cache_line_and_ends_with_zeros():
+    net = mlp()
+    count = (12 + 1) * 9 + (9 + 1) * 9 + (9 + 1) * 4
+    assert all(row.data_ptr() % 64 == 0 for row in net.theta)
+    assert count % CACHE_LINE and net.theta[:, :count].all() and not net.theta[:, count:].any()
 
 
 def test_initial_weights_are_those_of_linear_layers():

@@ -1,14 +1,16 @@
 """What each part of the layout gives: a step as it is ('kept'), and with that part undone ('changed')."""
 
+from functools import cache
+
 import pytest
 import torch
 
-from benchmark import phases, randomness
+from benchmark import engine, mlp, phases, randomness
 from benchmark.gradients import Dense
 from benchmark.mlp import MLP
 from methods.ewc import EWC
 from methods.naive import NaiveSGD
-from ours import ours
+from ours import Ours, ours
 
 STREAM, TABLE, SEEDS, COUNT = "permuted-mnist", "layout", 5, 200
 
@@ -51,6 +53,19 @@ def images_step_by_step(patch):
     patch.setattr(phases, "CHUNK_BYTES", 1)
 
 
+def denormals_kept(patch):
+    """Steps are taken as they are, without the mode of the processor."""
+    patch.setattr(engine.Cell, "_train_phase", engine.Cell._train_phase.__wrapped__)
+
+
+@cache
+def rows_anywhere(method):
+    """A cell whose networks' weights follow each other without a gap."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlp, "CACHE_LINE", 1)
+        return Ours(method, STREAM, SEEDS, COUNT)
+
+
 CHANGES = {
     "update fused into the product": ("naive", update_in_two),
     "A-GEM on factors": ("agem", gradients_written_out),
@@ -76,3 +91,19 @@ def bench_change(timed, monkeypatch, row, side):
 @pytest.mark.parametrize("side, seeds", [("kept", 5), ("changed", 1)])
 def bench_seeds(timed, row, side, seeds):
     timed(TABLE, row, side, ours("naive", STREAM, seeds, COUNT).steps, COUNT * seeds)
+
+
+@pytest.mark.parametrize("row", ["rows of weights on cache lines, ER"])
+@pytest.mark.parametrize("side", ["kept", "changed"])
+def bench_cache_lines(timed, row, side):
+    cell = ours("er-reservoir", STREAM, SEEDS, COUNT) if side == "kept" else rows_anywhere("er-reservoir")
+    timed(TABLE, row, side, cell.steps, COUNT * SEEDS)
+
+
+@pytest.mark.parametrize("row", ["denormals as 0, momentum"])
+@pytest.mark.parametrize("side", ["kept", "changed"])
+def bench_denormals(timed, monkeypatch, row, side):
+    """Over steps enough for a momentum to fade."""
+    if side == "changed":
+        denormals_kept(monkeypatch)
+    timed(TABLE, row, side, ours("naive", STREAM, SEEDS, 1000).steps, 1000 * SEEDS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -28,7 +28,7 @@ from benchmark.provenance import processor, versions
 from benchmark.search import SEED
 from benchmark.streams import build
 from methods.catalogue import METHOD_ROWS
-from methods.settings import Settings, settings_for
+from methods.settings import settings_for
 from published_cifar import TASKS, Examples, Run, drawn_tasks, published_tasks
 
 CIFAR = {
@@ -40,16 +40,14 @@ CIFAR = {
 }
 CIFAR_HEADERS = ["run", "learning rate", "decay", "dropout", "momentum", "accuracy %", "forgetting",
                  "learning accuracy %"]
-COLUMN = {
-    "naive": {}, "ewc": {}, "agem": {"memory_batch": 10}, "er-reservoir": {}, "stable-sgd": {},
-}
-"""The suite's settings, but A-GEM's memory batch, which would take five times as long."""
+COLUMN = ("naive", "ewc", "agem", "er-reservoir", "stable-sgd")
 COLUMN_HEADERS = ["method", "accuracy %", "forgetting", "paper", ""]
 MNIST = list(product(("permuted-mnist", "rotated-mnist"), ("ewc", "agem", "er-reservoir")))
 MNIST_HEADERS = ["stream", "method", "paper", "", "dropout in evaluation", "", "none in evaluation", ""]
 
 Matrix = list[list[float | None]]
-Done = dict[str, dict[str, object]]  # run -> its accuracy matrices by name, and what it ran on
+Done = dict[str, dict[str, object]]  # run -> its accuracy matrices by name, what it ran on, settings of a suite's method
+Call = Callable[[], Mapping[str, object]]
 
 
 def figures(matrix: Matrix) -> list[str]:
@@ -84,7 +82,8 @@ def mnist_text(done: Done) -> str:
 
 def column_text(done: Done) -> str:
     """The suite's methods on the published network and classes, beside the paper's figures."""
-    ran = {method: run for method in COLUMN if (run := done.get(_in_column(method)))}
+    ran = {method: done[name] for method in COLUMN if (name := _in_column(method)) in done}
+    ran = {method: run for method, run in ran.items() if run["settings"] == _settings(method)}
     rows = []
     for method, run in ran.items():
         paper = PUBLISHED[method, "split-cifar100"]
@@ -100,22 +99,32 @@ def _table(rows: list[list[object]], headers: list[str], words: int, ran: list[d
     return f"{table}\n\n`make published`, seed {SEED}, {'; '.join(machines)}."
 
 
-def runs(data: Path | None) -> Iterable[tuple[str, Callable[[], Mapping[str, Matrix]]]]:
-    """Each run's name, and a call that gives its accuracy matrices by name."""
-    for stream, method in MNIST:
-        yield f"{method} on {stream}", partial(_mnist, method, stream, data)
-    for name, run in CIFAR.items():
-        yield name, partial(_cifar, run, data)
-    for method, changes in COLUMN.items():
-        yield _in_column(method), partial(_column, method, settings_for(method, "split-cifar100", changes), data)
+def missing(done: Done, data: Path | None) -> list[tuple[str, Call]]:
+    """The name of each run that is not done, and a call that gives its accuracy matrices by name.
+
+    A run of a method of the suite is done anew where its settings have changed.
+    """
+    calls: dict[str, Call] = {
+        **{f"{method} on {stream}": partial(_mnist, method, stream, data) for stream, method in MNIST},
+        **{name: partial(_cifar, run, data) for name, run in CIFAR.items()},
+        **{_in_column(method): partial(_column, method, data) for method in COLUMN},
+    }
+    current = {_in_column(method): _settings(method) for method in COLUMN}
+    return [(name, call) for name, call in calls.items()
+            if name not in done or done[name].get("settings") != current.get(name)]
 
 
 def _in_column(method: str) -> str:
     return f"{method} on the published classes and network"
 
 
-def _column(method: str, settings: Settings, data: Path | None) -> Mapping[str, Matrix]:
-    return {"accuracy_matrix": published_column.train(method, settings, *_tasks(False, data), SEED)}
+def _settings(method: str) -> dict[str, object]:
+    return dict(settings_for(method, "split-cifar100"))
+
+
+def _column(method: str, data: Path | None) -> Mapping[str, object]:
+    matrix = published_column.train(method, settings_for(method, "split-cifar100"), *_tasks(False, data), SEED)
+    return {"accuracy_matrix": matrix, "settings": _settings(method)}
 
 
 def _mnist(method: str, stream: str, data: Path | None) -> Mapping[str, Matrix]:
@@ -142,11 +151,10 @@ def main(store: Path, document: Path) -> None:
     torch.set_num_threads(1)
     done: Done = json.loads(store.read_text()) if store.exists() else {}
     named = os.environ.get("BENCHMARK_DATA")
-    for name, run in runs(Path(named) if named else None):
-        if name not in done:
-            done[name] = {**run(), "processor": processor(), "versions": versions()}
-            atomic.write(store, json.dumps(done, indent=1).encode(), store.with_suffix(".tmp"))
-            print(name, *figures(done[name]["accuracy_matrix"]), flush=True)
+    for name, run in missing(done, Path(named) if named else None):
+        done[name] = {**run(), "processor": processor(), "versions": versions()}
+        atomic.write(store, json.dumps(done, indent=1).encode(), store.with_suffix(".tmp"))
+        print(name, *figures(done[name]["accuracy_matrix"]), flush=True)
     insert(cifar_text(done), document, "published")
     insert(mnist_text(done), document, "published-mnist")
     insert(column_text(done), document, "published-column")

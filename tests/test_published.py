@@ -146,6 +146,14 @@ def test_rotations_grow_by_180_degrees_over_23_tasks_less_a_jitter(monkeypatch):
     assert all((task - 2) * step <= angle <= (task - 1) * step for task, angle in enumerate(angles))
 
 
+def test_a_run_with_other_settings_than_the_methods_own_is_not_shown_and_is_missing():
+    done = json.loads((ROOT / "results/published.json").read_text())
+    (name,) = (name for name in done if name.startswith("naive on the published"))
+    assert "Naive SGD" in published.column_text(done) and name not in dict(published.missing(done, None))
+    done[name]["settings"]["learning_rate"] *= 2
+    assert "Naive SGD" not in published.column_text(done) and name in dict(published.missing(done, None))
+
+
 def test_the_documents_tables_are_those_of_the_runs_kept():
     done = json.loads((ROOT / "results/published.json").read_text())
     for mark, text in (

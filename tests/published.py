@@ -28,7 +28,7 @@ from benchmark.provenance import processor, versions
 from benchmark.search import SEED
 from benchmark.streams import build
 from methods.catalogue import METHOD_ROWS
-from methods.settings import settings_for
+from methods.settings import Settings, settings_for
 from published_cifar import TASKS, Examples, Run, drawn_tasks, published_tasks
 
 CIFAR = {
@@ -82,14 +82,18 @@ def mnist_text(done: Done) -> str:
 
 def column_text(done: Done) -> str:
     """The suite's methods on the published network and classes, beside the paper's figures."""
-    ran = {method: done[name] for method in COLUMN if (name := _in_column(method)) in done}
-    ran = {method: run for method, run in ran.items() if run["settings"] == _settings(method)}
-    rows = []
+    ran, rows = column_runs(done), []
     for method, run in ran.items():
         paper = PUBLISHED[method, "split-cifar100"]
         rows.append([METHOD_ROWS[method].title, *figures(run["accuracy_matrix"]),
                      f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"])
     return _table(rows, COLUMN_HEADERS, 1, list(ran.values()))
+
+
+def column_runs(done: Done) -> Done:
+    """By method, those of the suite's methods whose settings are still the method's own."""
+    ran = {method: done[name] for method in COLUMN if (name := _in_column(method)) in done}
+    return {method: run for method, run in ran.items() if run["settings"] == _settings(method).model_dump()}
 
 
 def _table(rows: list[list[object]], headers: list[str], words: int, ran: list[dict[str, object]]) -> str:
@@ -107,24 +111,24 @@ def missing(done: Done, data: Path | None) -> list[tuple[str, Call]]:
     calls: dict[str, Call] = {
         **{f"{method} on {stream}": partial(_mnist, method, stream, data) for stream, method in MNIST},
         **{name: partial(_cifar, run, data) for name, run in CIFAR.items()},
-        **{_in_column(method): partial(_column, method, data) for method in COLUMN},
     }
-    current = {_in_column(method): _settings(method) for method in COLUMN}
-    return [(name, call) for name, call in calls.items()
-            if name not in done or done[name].get("settings") != current.get(name)]
+    ran = column_runs(done)
+    column = {_in_column(method): partial(_column, method, data) for method in COLUMN if method not in ran}
+    return [(name, call) for name, call in calls.items() if name not in done] + list(column.items())
 
 
 def _in_column(method: str) -> str:
     return f"{method} on the published classes and network"
 
 
-def _settings(method: str) -> dict[str, object]:
-    return dict(settings_for(method, "split-cifar100"))
+def _settings(method: str) -> Settings:
+    return settings_for(method, "split-cifar100")
 
 
 def _column(method: str, data: Path | None) -> Mapping[str, object]:
-    matrix = published_column.train(method, settings_for(method, "split-cifar100"), *_tasks(False, data), SEED)
-    return {"accuracy_matrix": matrix, "settings": _settings(method)}
+    settings = _settings(method)
+    matrix = published_column.train(method, settings, *_tasks(False, data), SEED)
+    return {"accuracy_matrix": matrix, "settings": settings.model_dump()}
 
 
 def _mnist(method: str, stream: str, data: Path | None) -> Mapping[str, Matrix]:

@@ -100,8 +100,8 @@ class ResNet18:
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> tuple[Tensor, ...]:
         """The gradient by each parameter."""
         with torch.enable_grad():
-            cut = _cut(draws[0], _dropout_shapes(labels.shape[1])) if draws else []
-            features = self._features(images, self._parameters, self.buffers, iter(cut), training=True)
+            masks = self._masks(draws[0], labels.shape[1]) if draws else []
+            features = self._features(images, self._parameters, self.buffers, iter(masks), training=True)
             outputs = torch.baddbmm(self._parameters["linear.bias"], features, self._parameters["linear"])
             logits = chosen_logits(outputs, Batch(images, labels, heads), self.heads).flatten(0, 1)
             loss = F.cross_entropy(logits, labels.flatten(), reduction="sum") / labels.shape[1]
@@ -115,7 +115,7 @@ class ResNet18:
         return own_logits(torch.addmm(own["linear.bias"][0], features[0], own["linear"][0]), head, self.classes)
 
     def _features(
-        self, images: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor], draws: Iterator[Tensor],
+        self, images: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor], masks: Iterator[Tensor],
         training: bool,
     ) -> Tensor:
         """Images [S, B, 3, 32, 32] -> features [S, B, 160]."""
@@ -131,7 +131,7 @@ class ResNet18:
             return F.batch_norm(x, *statistics, scale.flatten(), shift.flatten(), training)
 
         def dropped(x: Tensor) -> Tensor:
-            return self._dropped(x, next(draws)) if training and self.dropout else x
+            return x * next(masks) if training and self.dropout else x
 
         x = images.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
         x = normalized(convolved(x, "stem"), "stem.norm").relu_()  # the stem alone has batch norm before ReLU
@@ -140,12 +140,14 @@ class ResNet18:
             inner = dropped(normalized(inner, f"{name}.first.norm"))
             inner = convolved(inner, f"{name}.second")
             short = convolved(x, f"{name}.shortcut", stride) if f"{name}.shortcut" in parameters else x
-            x = dropped(normalized((inner + short).relu_(), f"{name}.second.norm"))
+            x = dropped(normalized(inner.add_(short).relu_(), f"{name}.second.norm"))
         return x.mean((2, 3)).unflatten(1, (seeds, -1)).transpose(0, 1)
 
-    def _dropped(self, x: Tensor, draws: Tensor) -> Tensor:
-        keep = draws.permute(1, 0, 4, 2, 3).flatten(1, 2) >= self.dropout
-        return x * keep * (1 / (1 - self.dropout))
+    def _masks(self, draws: Tensor, examples: int) -> list[Tensor]:
+        """For each dropout [B, S * C, side, side]: 0 for a unit dropped, else the factor that makes up for those."""
+        # numbers, not bools: a product with a bool takes twice as long, and is taken forward and back
+        kept = torch.ge(draws, self.dropout, out=torch.empty_like(draws)).mul_(1 / (1 - self.dropout))
+        return [mask.permute(1, 0, 4, 2, 3).flatten(1, 2) for mask in _cut(kept, _dropout_shapes(examples))]
 
     def _scale_initial_weights(self) -> None:
         views = self.views(self.theta)

@@ -1,5 +1,7 @@
 """The stacked networks and their gradients against ordinary PyTorch modules and autograd."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from torch import nn
 from benchmark.gradients import Dense
 from benchmark.mlp import CACHE_LINE, MLP
 from benchmark.randomness import Randomness
-from benchmark.resnet import ResNet18
+from benchmark.resnet import ResNet18, _dropout_shapes
 from methods.batch import Batch
 
 
@@ -177,12 +179,12 @@ def test_resnet_gradient_statistics_and_logits_equal_ordinary_modules(resnets):
 
 
 def test_resnet_dropout_draws_for_each_seed_alone():
-    def dropped(seeds):
+    def mask(seeds):
         net = ResNet18(1, 5, 0.3, Randomness(seeds, torch.device("cpu")))
-        images = torch.ones(4, 20 * len(seeds), 8, 8)
-        return net._dropped(images, net.random.draw(4, 8, 8, 20)).unflatten(1, (len(seeds), 20))
+        units = sum(map(math.prod, _dropout_shapes(4)))
+        return net._masks(net.random.draw(units), 4)[0].unflatten(1, (len(seeds), 20))
 
-    together = dropped([1, 2])
-    assert torch.equal(together[:, 1], dropped([2])[:, 0])
+    together = mask([1, 2])
+    assert torch.equal(together[:, 1], mask([2])[:, 0])
     assert (together == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert together.mean().item() == pytest.approx(1, abs=0.03)

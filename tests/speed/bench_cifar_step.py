@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from avalanche_side import strategy
+from benchmark.resnet import ResNet18, _cut, _dropout_shapes
 from floors import convolutions, network_passes
 from ours import ours
 from plain_loop import plain_loop
@@ -62,3 +63,17 @@ def bench_floor(timed, row):
 def bench_seeds_one_by_one(timed, row, side, seeds):
     """Two seeds as one grouped convolution: whether a CPU core gains by it."""
     timed("layout", "ResNet: one seed a process", side, ours(row, STREAM, seeds, COUNT).steps, COUNT * seeds)
+
+
+def masks_as_bools(net, draws, examples):
+    """As the draws are compared; the factor is left out, a pass forward and one back."""
+    kept = draws >= net.dropout
+    return [mask.permute(1, 0, 4, 2, 3).flatten(1, 2) for mask in _cut(kept, _dropout_shapes(examples))]
+
+
+@pytest.mark.parametrize("row", ["ResNet: dropout's masks are numbers"])
+@pytest.mark.parametrize("side", ["kept", "changed"])
+def bench_masks(timed, monkeypatch, row, side):
+    if side == "changed":
+        monkeypatch.setattr(ResNet18, "_masks", masks_as_bools)
+    timed("layout", row, side, ours("stable-sgd", STREAM, 1, COUNT).steps, COUNT)

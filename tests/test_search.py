@@ -37,7 +37,8 @@ def run_of(accuracy: float, forgetting: float, status: str = "complete") -> Simp
 
 def trial_at(first: float, distance: float | None = None, method="naive", stream="permuted-mnist") -> Trial:
     cell = SimpleNamespace(method=method, stream=stream)
-    return Trial({}, (cell,), first, first if distance is None else distance)
+    seeds = 1 if distance is None else 1 + len(search.MORE_SEEDS)
+    return Trial({}, (cell,) * seeds, first, first if distance is None else distance)
 
 
 @pytest.mark.parametrize("stream", PAPER_STREAMS)
@@ -83,6 +84,7 @@ def test_the_rule(distances, taken):
 def test_the_means_over_more_seeds_decide_among_the_near_ones_alone():
     settled, near, nearer, far = trial_at(0.9), trial_at(0.2, 0.8), trial_at(0.9, 0.3), trial_at(1.1, 0.1)
     assert chosen([far, near, nearer]) == 2  # far is not run with them: its distance on more seeds does not count
+    assert chosen([far, near, nearer, trial_at(0.7)]) == 1  # until the last has been run with them, SEED decides
     assert search.near([far, near, nearer]) == [near, nearer]
     assert search.near([far, near]) == []
     assert search.near([settled, near, nearer]) == [] and chosen([settled, near, nearer]) == 0

@@ -144,10 +144,11 @@ def near(run: Sequence[Trial]) -> list[Trial]:
     return within if len(within) > 1 else []
 
 
-def chosen(run: Sequence[Trial]) -> int:
+def chosen(run: Sequence[Trial]) -> int | None:
     """The rule: the first trial, which is the published code's, if its distance is at most 1 or it is CONFIRMED; else
-    the nearest, among the near ones by the means over five seeds, once all of these have been run with them."""
+    the nearest, among the near ones by the means over five seeds. None until these have all been run with them."""
     close = near(run)
+    if any(len(trial.records) < 1 + len(MORE_SEEDS) for trial in close):
+        return None
     candidates = run[:1] if run[0].settles else close or run
-    told_apart = close and all(len(trial.records) == 1 + len(MORE_SEEDS) for trial in close)
-    return run.index(min(candidates, key=lambda trial: trial.distance if told_apart else trial.first))
+    return run.index(min(candidates, key=lambda trial: trial.distance))

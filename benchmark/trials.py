@@ -74,22 +74,22 @@ def _rows(method: str, stream: str, results: Path) -> list[list[str]]:
     run, paper = recorded(method, stream, results), PUBLISHED[method, stream]
     figures = [f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"]
     head = [METHOD_ROWS[method].title, "the paper's figures", "", *figures, "", ""]
-    return [head, *(_row(trial, place) for trial, place in zip(run, _places(run), strict=True))]
+    return [head, *(_row(trial, mark) for trial, mark in zip(run, _marks(run), strict=True))]
 
 
 def _place(method: str, stream: str, changes: Changes, seed: int, results: Path) -> Path:
     return path_of(results / SEARCH_FOLDER, method, stream, seed, settings_for(method, stream, changes))
 
 
-def _places(run: Sequence[Trial]) -> list[str]:
+def _marks(run: Sequence[Trial]) -> list[str]:
     """Which trial is taken or, where that is open, between which it lies."""
     taken = chosen(run) if run else None
     open_between = near(run) if run and taken is None else []
     return ["taken" if index == taken else "near" if trial in open_between else "" for index, trial in enumerate(run)]
 
 
-def _row(trial: Trial, place: str) -> list[str]:
+def _row(trial: Trial, mark: str) -> list[str]:
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in trial.changes.items())
     figures = means(trial.records)
     shown = ("diverged", "") if figures is None else (f"{figures[0]:.1f}", f"{figures[1]:.2f}")
-    return ["", settings, str(len(trial.records)), *shown, f"{trial.distance:.1f}", place]
+    return ["", settings, str(len(trial.records)), *shown, f"{trial.distance:.1f}", mark]

@@ -144,10 +144,14 @@ class ResNet18:
         return x.mean((2, 3)).unflatten(1, (seeds, -1)).transpose(0, 1)
 
     def _masks(self, draws: Tensor, examples: int) -> list[Tensor]:
-        """For each dropout [B, S * C, side, side]: 0 for a unit dropped, else the factor that makes up for those."""
+        """For each dropout, what [B, S * C, side, side] units are multiplied by."""
+        kept = _cut(self._kept(draws), _dropout_shapes(examples))
+        return [mask.permute(1, 0, 4, 2, 3).flatten(1, 2) for mask in kept]
+
+    def _kept(self, draws: Tensor) -> Tensor:
+        """0 for a unit dropped, else the factor that makes up for those."""
         # numbers, not bools: a product with a bool takes twice as long, and is taken forward and back
-        kept = torch.ge(draws, self.dropout, out=torch.empty_like(draws)).mul_(1 / (1 - self.dropout))
-        return [mask.permute(1, 0, 4, 2, 3).flatten(1, 2) for mask in _cut(kept, _dropout_shapes(examples))]
+        return torch.ge(draws, self.dropout, out=torch.empty_like(draws)).mul_(1 / (1 - self.dropout))
 
     def _scale_initial_weights(self) -> None:
         views = self.views(self.theta)

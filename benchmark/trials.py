@@ -83,8 +83,10 @@ def _place(method: str, stream: str, changes: Changes, seed: int, results: Path)
 
 def _marks(run: Sequence[Trial]) -> list[str]:
     """Which trial is taken or, where that is open, between which it lies."""
-    taken = chosen(run) if run else None
-    open_between = near(run) if run and taken is None else []
+    if not run:
+        return []
+    taken = chosen(run)
+    open_between = near(run) if taken is None else []
     return ["taken" if index == taken else "near" if trial in open_between else "" for index, trial in enumerate(run)]
 
 

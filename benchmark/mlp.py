@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.capture import captured
+from benchmark.dropout import mask
 from benchmark.gradients import Factored
 from benchmark.heads import own_logits, output_errors
 from benchmark.randomness import Randomness
@@ -69,7 +70,7 @@ class MLP:
         inputs = [images]
         for layer, (weight, bias) in enumerate(self._layers[:-1]):
             unit = torch.baddbmm(bias, inputs[-1], weight).relu_()
-            inputs.append(self._dropped(unit, draws[layer]) if draws else unit)
+            inputs.append(unit.mul_(mask(draws[layer], self.dropout)) if draws else unit)
         weight, bias = self._layers[-1]
         outputs = torch.baddbmm(bias, inputs[-1], weight)
         errors = [output_errors(outputs, Batch(images, labels, heads), self.heads)]
@@ -87,6 +88,3 @@ class MLP:
             unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()
         weight, bias = self._layers[-1]
         return own_logits(torch.addmm(bias[seed], unit, weight[seed]), head, self.classes)
-
-    def _dropped(self, unit: Tensor, draws: Tensor) -> Tensor:
-        return unit.mul_(draws >= self.dropout).mul_(1 / (1 - self.dropout))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.capture import captured
+from benchmark.dropout import mask
 from benchmark.gradients import Parts
 from benchmark.heads import chosen_logits, own_logits
 from benchmark.randomness import Randomness
@@ -145,13 +146,8 @@ class ResNet18:
 
     def _masks(self, draws: Tensor, examples: int) -> list[Tensor]:
         """For each dropout, what [B, S * C, side, side] units are multiplied by."""
-        kept = _cut(self._kept(draws), _dropout_shapes(examples))
-        return [mask.permute(1, 0, 4, 2, 3).flatten(1, 2) for mask in kept]
-
-    def _kept(self, draws: Tensor) -> Tensor:
-        """0 for a unit dropped, else the factor that makes up for those."""
-        # numbers, not bools: a product with a bool takes twice as long, and is taken forward and back
-        return torch.ge(draws, self.dropout, out=torch.empty_like(draws)).mul_(1 / (1 - self.dropout))
+        cut = _cut(mask(draws, self.dropout), _dropout_shapes(examples))
+        return [each.permute(1, 0, 4, 2, 3).flatten(1, 2) for each in cut]
 
     def _scale_initial_weights(self) -> None:
         views = self.views(self.theta)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmark.dropout import mask
 from benchmark.gradients import Dense
 from benchmark.mlp import CACHE_LINE, MLP
 from benchmark.randomness import Randomness
@@ -78,10 +79,9 @@ def test_initial_weights_are_those_of_linear_layers():
 
 def test_dropout_scales_by_keep_and_is_off_in_evaluation():
     net = MLP(12, 50, 1, 4, 0.4, Randomness([0], torch.device("cpu")))
-    unit = torch.ones(1, 2000, 50)
-    dropped = net._dropped(unit.clone(), net.random.uniform(2000, 50, dtype=torch.float32))
-    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.6])
-    assert dropped.mean().item() == pytest.approx(1, abs=0.02)
+    factors = mask(net.random.uniform(2000, 50, dtype=torch.float32), 0.4)
+    assert factors.unique().tolist() == pytest.approx([0.0, 1 / 0.6])
+    assert factors.mean().item() == pytest.approx(1, abs=0.02)
     images = torch.rand(5, 12)
     assert torch.equal(net.logits(images, 0, 0), net.logits(images, 0, 0))
 
@@ -179,12 +179,12 @@ def test_resnet_gradient_statistics_and_logits_equal_ordinary_modules(resnets):
 
 
 def test_resnet_dropout_draws_for_each_seed_alone():
-    def mask(seeds):
+    def first(seeds):
         net = ResNet18(1, 5, 0.3, Randomness(seeds, torch.device("cpu")))
         units = sum(map(math.prod, _dropout_shapes(4)))
         return net._masks(net.random.draw(units), 4)[0].unflatten(1, (len(seeds), 20))
 
-    together = mask([1, 2])
-    assert torch.equal(together[:, 1], mask([2])[:, 0])
+    together = first([1, 2])
+    assert torch.equal(together[:, 1], first([2])[:, 0])
     assert (together == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert together.mean().item() == pytest.approx(1, abs=0.03)

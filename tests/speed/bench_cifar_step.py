@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avalanche_side import strategy
-from benchmark.resnet import ResNet18
+from benchmark import resnet
 from floors import convolutions, network_passes
 from ours import ours
 from plain_loop import plain_loop
@@ -70,5 +70,5 @@ def bench_seeds_one_by_one(timed, row, side, seeds):
 def bench_masks(timed, monkeypatch, row, side):
     """As bools they are the comparison alone: the factor, a pass forward and one back, is left out."""
     if side == "changed":
-        monkeypatch.setattr(ResNet18, "_kept", lambda net, draws: draws >= net.dropout)
+        monkeypatch.setattr(resnet, "mask", torch.ge)
     timed("layout", row, side, ours("stable-sgd", STREAM, 1, COUNT).steps, COUNT)

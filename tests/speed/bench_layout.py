@@ -48,6 +48,11 @@ def draws_step_by_step(patch):
     patch.setattr(randomness, "BLOCK_NUMBERS", 1)
 
 
+def masks_as_bools(patch):
+    """The comparison alone: the factor, a pass forward and one back, is left out."""
+    patch.setattr(mlp, "mask", torch.ge)
+
+
 def images_step_by_step(patch):
     """Every step makes its own images numbers."""
     patch.setattr(phases, "CHUNK_BYTES", 1)
@@ -72,6 +77,7 @@ CHANGES = {
     "EWC's penalty in one pass": ("ewc", penalty_by_passes),
     "random numbers ahead, ER": ("er-reservoir", draws_step_by_step),
     "random numbers ahead, dropout": ("stable-sgd", draws_step_by_step),
+    "dropout's masks are numbers": ("stable-sgd", masks_as_bools),
     "images in chunks": ("naive", images_step_by_step),
 }
 

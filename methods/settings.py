@@ -100,7 +100,7 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
     },
     ("agem", "split-cifar100"): {"learning_rate": (0.1, SEARCH)},
     ("er-reservoir", "split-cifar100"): {"learning_rate": (0.01, SEARCH)},
-    ("multitask", "split-cifar100"): {"learning_rate": (0.1, SEARCH)},
+    ("multitask", "split-cifar100"): {"learning_rate": (0.01, SEARCH)},
     ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
     ("stable-sgd", "permuted-mnist"): {

@@ -100,7 +100,7 @@ CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
     },
     ("agem", "split-cifar100"): {"learning_rate": (0.1, SEARCH)},
     ("er-reservoir", "split-cifar100"): {
-        "memory_batch": (100, "published code: its default of 256 is the whole memory; the script's value never reaches it"),
+        "memory_batch": (100, "published code, its default of 256: the script's own value never reaches it"),
     },
     ("multitask", "split-cifar100"): {"learning_rate": (0.01, SEARCH)},
     ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},

@@ -27,7 +27,7 @@ def sentence(kept: dict) -> str:
     """What a GPU brings, in short."""
     return (
         f"With `--device cuda` the 90 runs took {kept['table'] / 60:.1f} minutes on one {kept['processor']} "
-        f"({kept['date']}); [their figures beside the CPU's](docs/performance.md#on-a-gpu)."
+        f"({kept['date']}, the settings of that day); [their figures beside the CPU's](docs/performance.md#on-a-gpu)."
     )
 
 
@@ -40,9 +40,9 @@ def document(kept: dict, results: Path) -> str:
     where = ", ".join([kept["date"], kept["processor"], *versions])
     return "\n\n".join([
         markdown(rows, ["step of five seeds, µs", *(STREAMS[stream].title for stream in own)]),
-        f"The whole table, 90 runs: {kept['table'] / 60:.1f} minutes. A cell of three tasks of naive SGD on Permuted "
-        f"MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, {many:.1f} s with 50, "
-        f"{many / few:.1f} times as long.",
+        f"The whole table, 90 runs with the settings of that day: {kept['table'] / 60:.1f} minutes. A cell of three "
+        f"tasks of naive SGD on Permuted MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, "
+        f"{many:.1f} s with 50, {many / few:.1f} times as long.",
         f"`tests/speed/gpu.py`, {where}.",
         both(load_all(results), load_all(results / GPU_FOLDER)),
     ])

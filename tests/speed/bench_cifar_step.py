@@ -8,6 +8,7 @@ import torch
 from avalanche_side import strategy
 from benchmark import resnet
 from floors import convolutions, network_passes
+from methods.settings import settings_for
 from ours import ours
 from plain_loop import plain_loop
 
@@ -23,10 +24,11 @@ def bench_ours(timed, row):
     timed(TABLE, row, "ours", ours(row, STREAM, 1, COUNT).steps, COUNT)
 
 
-@pytest.mark.parametrize("row", ["stable-sgd", "multitask"])
+@pytest.mark.parametrize("row", ["er-reservoir", "stable-sgd", "multitask"])
 def bench_ours_of_the_rest(timed, row):
-    """For the time of the whole table."""
-    timed("cifar rest", row, "ours", ours(row, STREAM, 1, COUNT).steps, COUNT)
+    """For the time of the whole table, where ER's memory batch is larger than the one compared above."""
+    memory_batch = settings_for(row, STREAM).memory_batch
+    timed("cifar rest", row, "ours", ours(row, STREAM, 1, COUNT, memory_batch=memory_batch).steps, COUNT)
 
 
 @pytest.mark.parametrize("row", BATCHES)

@@ -34,10 +34,10 @@ class Slice(PhaseData):
         return super().batches(order, size, later + self.left_out)
 
 
-def settings_of(method: str, stream_id: str) -> Settings:
+def settings_of(method: str, stream_id: str, memory_batch: int = BATCH) -> Settings:
     """The method's own, but with the paper's batches and without dropout where it has none: the floors are of those."""
     dropped = {} if method == "stable-sgd" else {"dropout": 0}
-    return settings_for(method, stream_id, {"batch_size": BATCH, "memory_batch": BATCH} | dropped)
+    return settings_for(method, stream_id, {"batch_size": BATCH, "memory_batch": memory_batch} | dropped)
 
 
 @cache
@@ -47,20 +47,23 @@ def streams(stream_id: str, seeds: int, examples: int) -> list[Stream]:
 
 
 @cache  # made once, timed in every turn
-def ours(method: str, stream_id: str, seeds: int, count: int, at_end: bool = False) -> Ours:
+def ours(
+    method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, memory_batch: int = BATCH
+) -> Ours:
     """The one cell of this description."""
-    return Ours(method, stream_id, seeds, count, at_end)
+    return Ours(method, stream_id, seeds, count, at_end, memory_batch=memory_batch)
 
 
 class Ours:
     """A method in the middle of a run: `steps()` takes the next `count` steps of every seed."""
 
     def __init__(
-        self, method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, device: str = "cpu"
+        self, method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, device: str = "cpu",
+        memory_batch: int = BATCH,
     ) -> None:
         examples = count * BATCH // (TASKS if method == "multitask" else 1)
         chosen = streams(stream_id, seeds, examples)
-        self.cell = Cell(METHODS[method], chosen, settings_of(method, stream_id), device)
+        self.cell = Cell(METHODS[method], chosen, settings_of(method, stream_id, memory_batch), device)
         self.at_end, self.count = at_end, count
         phases = self.cell.method.phases(TASKS)
         self.phase = min(PRIMED[stream_id], len(phases) - 1)

@@ -49,7 +49,7 @@ def draws_step_by_step(patch):
 
 
 def masks_as_bools(patch):
-    """The comparison alone: the factor, a pass forward and one back, is left out."""
+    """The comparison alone: the factor, a pass forward, is left out."""
     patch.setattr(mlp, "mask", torch.ge)
 
 

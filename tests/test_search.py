@@ -172,3 +172,13 @@ def test_the_table_shows_each_trial_and_the_one_taken(small, tmp_path):
 def test_a_stream_that_is_not_the_papers_is_refused(capsys):
     assert main(["tune", "--stream", "split-digits"]) == 2
     assert "--stream: there is no 'split-digits'" in capsys.readouterr().err
+
+
+def test_the_search_of_one_method_keeps_the_others_rows(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(trials, "run", lambda *_: None)  # all are recorded, but to see that takes MNIST
+    document = tmp_path / "reproduction.md"
+    document.write_text("<!-- search permuted-mnist -->\n\n<!-- /search permuted-mnist -->\n")
+    command = ["tune", "--stream", "permuted-mnist", "--method", "ewc", "--results", str(RESULTS)]
+    assert main([*command, "--insert", str(document)]) == 0
+    assert "A-GEM" not in capsys.readouterr().out
+    assert trials.text(list(METHOD_ROWS), "permuted-mnist", RESULTS) in document.read_text()

@@ -44,10 +44,10 @@ def tune(
     except KeyboardInterrupt:
         print("interrupted: finished trials are recorded; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
-    texts = {stream: trials.text(methods, stream, results) for stream in streams}
-    print("\n\n".join(f"**{name}**\n\n{text}" for name, text in texts.items()))
+    shown = {name: trials.text(methods, name, results) for name in streams}
+    print("\n\n".join(f"**{name}**\n\n{text}" for name, text in shown.items()))
     if insert:
         from benchmark.insertion import insert as put_into
 
-        for name, text in texts.items():
-            put_into(text, insert, f"search {name}")
+        for name in streams:  # of all methods, whichever were run: one method's rows would take the others' place
+            put_into(trials.text(list(METHOD_ROWS), name, results), insert, f"search {name}")

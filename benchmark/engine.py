@@ -68,14 +68,14 @@ def train(
     method: type[Method], streams: list[Stream], settings: Settings, device: str, report: Report,
     begun: Begun | None = None, keep: Keep = lambda cell: None,
 ) -> list[Outcome]:
-    """Train one network a stream (one stream a seed), all side by side: their tasks must be equally long.
+    """Train one network a stream (one stream a seed), all side by side: they must be of one form.
 
     `report(step, steps, phase)` is called now and then, `keep(cell)` after each phase and its evaluation.
     `begun` is what the same streams had reached, as kept there: phase, outcomes and Cell.state().
     Returns an Outcome a stream, in order. Raises Misfit where `begun` is of another kind of cell.
     """
-    if len({tuple(len(task) for task in stream.train) for stream in streams}) > 1:
-        raise ValueError("streams of unequal lengths cannot be trained side by side")
+    if len({stream.form for stream in streams}) > 1:
+        raise ValueError("streams of unequal forms cannot be trained side by side")
     with torch.no_grad():
         cell = Cell(method, streams, settings, device)
         if begun is not None:

@@ -77,7 +77,7 @@ class _Work:
         known = {stream.seed: stream for stream in streams}
         groups = [([known.get(seed) or self._stream(seed) for seed in old.point.seeds], old) for old in begun]
         fresh = [stream for stream in streams if stream.seed not in company]
-        groups += [(group, None) for group in _equally_long(fresh)]
+        groups += [(group, None) for group in _of_one_form(fresh)]
         for number, (group, old) in enumerate(groups):
             self._train(group, old, _reporter(self.index, self.unit, number, len(groups), self.tell))
         return True
@@ -175,12 +175,12 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _equally_long(streams: list[Stream]) -> list[list[Stream]]:
+def _of_one_form(streams: list[Stream]) -> list[list[Stream]]:
     """The streams that can take the same steps, together."""
-    def lengths(stream: Stream) -> tuple[int, ...]:
-        return tuple(len(task) for task in stream.train)
+    def form(stream: Stream) -> tuple[object, ...]:
+        return stream.form
 
-    return [list(group) for _, group in groupby(sorted(streams, key=lengths), key=lengths)]
+    return [list(group) for _, group in groupby(sorted(streams, key=form), key=form)]
 
 
 def _reporter(index: int, unit: Unit, group: int, groups: int, tell: Tell) -> engine.Report:

@@ -45,6 +45,13 @@ class Stream:
     scale: float  # of a fully inked pixel
     digests: dict[str, str]  # data file -> digest
 
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What streams must share to be trained side by side: of a stream from elsewhere any of it may depend on the
+        seed."""
+        lengths = tuple(map(len, self.train))
+        return lengths, self.kind.network, self.shape, self.classes, self.heads, self.scale
+
 
 @dataclass(frozen=True)
 class _Task:

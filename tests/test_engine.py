@@ -1,5 +1,7 @@
 """The engine against a plain PyTorch loop, and seeds together against each seed alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -92,9 +94,11 @@ def test_steps_are_taken_with_denormals_as_zero_and_the_mode_is_left_as_it_was(m
     assert Looking.seen == {0.0}
 
 
-def test_unequal_streams_are_refused():
+@pytest.mark.parametrize("changes", [{"scale": 1.0}, {"classes": 9}, {"heads": 2}, {"shape": (63,)}, {"train": 90}])
+def test_streams_of_unequal_forms_are_refused(changes):
     settings = settings_for("naive", "permuted-digits", QUICK | {"tasks": 2})
-    streams = [build("permuted-digits", seed, 2, count) for seed, count in ((0, 100), (1, 90))]
+    one, other = build("permuted-digits", 0, 2, 100), build("permuted-digits", 1, 2, changes.get("train", 100))
+    streams = [one, other if "train" in changes else replace(other, **changes)]
     with pytest.raises(ValueError, match="unequal"):
         train(METHODS["naive"], streams, settings, "cpu", lambda *progress: None)
 

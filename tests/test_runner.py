@@ -146,7 +146,7 @@ def test_workers_are_no_more_than_units_and_one_on_a_gpu():
 
 def test_seeds_whose_tasks_differ_in_length_are_grouped_by_length(tmp_path):
     streams = [runner.build("split-digits", seed, 2) for seed in (0, 1, 2, 1)]
-    groups = runner._equally_long(streams)
+    groups = runner._of_one_form(streams)
     assert sorted(stream.seed for group in groups for stream in group) == [0, 1, 1, 2]
     for group in groups:
         assert len({tuple(map(len, stream.train)) for stream in group}) == 1

@@ -91,6 +91,18 @@ def test_runs_are_recorded_by_arguments_resumed_and_shown(digits, tmp_path, caps
     assert main(["verify", *results]) == 0
 
 
+def test_seeds_whose_images_differ_in_scale_are_trained_each_as_if_alone(digits, tmp_path):
+    """Seed 0's pixels are bytes, the others' are not."""
+    noisy = digits.read_text(encoding="utf-8").replace("/ 16", "* 15 / 255 + seed / 1000")
+    command = ["run", "--method", "naive", "--stream", written(tmp_path, noisy), *SMALL, "--set", "learning_rate=0.1"]
+    for folder, seeds in (("both", ("--seeds", "2")), ("alone", ("--seed", "1"))):
+        assert main([*command, *seeds, "--results", str(tmp_path / folder)]) == 0
+    _, beside = records.load_all(tmp_path / "both")
+    alone, = records.load_all(tmp_path / "alone")
+    assert (beside.seed, beside.accuracy_matrix) == (1, alone.accuracy_matrix)
+    assert beside.provenance.seeds_together == [1]
+
+
 def test_an_edited_file_is_run_again(tmp_path, capsys):
     from benchmark import avalanche_streams, stream_files
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from literal import record
 
-from benchmark import records, runner, streams
+from benchmark import data_files, planning, records, streams
 from benchmark.catalogue import STREAMS
 from benchmark.cli import main
 from benchmark.executors import executor
@@ -38,7 +38,8 @@ def playground(tmp_path_factory):
                 records.save(Path(folder), record("ewc", "split-digits", seed, MATRIX, tasks=2))
         os.truncate(next(Path("damaged").glob("*/*/*.json")), 300)
         Path("file").write_text("")
-        patch.setattr(runner, "build", planned)
+        patch.setattr(planning, "build", planned)
+        patch.setattr(data_files, "_download", lambda *given: pytest.fail("the network is asked"))
         patch.setattr(executor, "run", lambda *given: None)
         patch.setattr("benchmark.figure.curves", lambda chosen, stem: (stem, stem))
         yield
@@ -120,6 +121,11 @@ def of_command(command: str) -> st.SearchStrategy[list[str]]:
 
 ARGUMENTS = mostly(st.sampled_from(list(OPTIONS)).flatmap(of_command), st.lists(JUNK, max_size=3).map(
     lambda parts: [word for part in parts for word in part]))
+
+
+def test_runs_on_the_papers_streams_are_planned_without_their_data():
+    code, out, _ = typed(["run", "--stream", "permuted-mnist", "--stream", "split-cifar100", "--results", "new"])
+    assert code == 0 and out.startswith("12 cells of 5 seeds: 60 runs, 0 recorded already, 60 to do")
 
 
 @examples(3000)

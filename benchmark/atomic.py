@@ -1,26 +1,40 @@
 """Files that are written in whole or not at all."""
 
 import os
+import secrets
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from methods.errors import InputError
 
 
-def write(path: Path, content: bytes, draft: Path) -> None:
+def write(path: Path, content: bytes, draft: Path | None = None) -> None:
     """Write `content` to `path` by way of `draft`, a name beside it that nobody else writes to.
 
-    Raises InputError where the folder cannot be written or the disk is full; what was there before stays.
+    A link stays one, and a pipe or a terminal is written to as it is. Raises InputError where the folder cannot be
+    written or the disk is full; what was there before stays.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(draft, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # the name must never point at what a power cut can still lose
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content, draft)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"cannot write {path} ({reason}); make room or name another place") from None
+
+
+def _replace(path: Path, content: bytes, draft: Path | None) -> None:
+    draft = draft or path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with open(draft, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # the name must never point at what a power cut can still lose
+        with suppress(OSError):  # there is none yet, or the file system has no modes
+            shutil.copymode(path, draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from benchmark import atomic
 from methods.errors import InputError
 
 
 def insert(text: str, document: Path, mark: str) -> None:
     """Replace what stands between the lines <!-- mark --> and <!-- /mark --> of a document.
 
-    Raises InputError where the document cannot be read or written or has no such lines.
+    Raises InputError where the document cannot be read or written or has no such lines; then it stays as it was.
     """
     begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     try:
@@ -16,9 +17,9 @@ def insert(text: str, document: Path, mark: str) -> None:
         _, closed, after = rest.partition(end)
         if not (found and closed):
             raise InputError(f"{document} has no lines {begin.strip()} and {end} to put the text between")
-        document.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot put the text into {document}: {error}") from None
+    atomic.write(document, f"{before}{begin}\n{text}\n\n{end}{after}".encode())
 
 
 def inserted(document: Path, mark: str) -> str | None:

@@ -162,6 +162,38 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("option", ["--output", "--insert"])
+def test_a_document_outlives_a_disk_that_is_full(results, tmp_path, option):
+    document = tmp_path / "table.md"
+    document.write_text("before\n<!-- table -->\n<!-- /table -->\n" + 500 * "after\n")
+    before = contents(tmp_path)
+    script = (
+        "import resource, signal, sys; from benchmark.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = ["table", "--results", str(results), option, str(document)]
+    done = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True, text=True)
+    one_line(done, str(document), "File too large")
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("option", ["--output", "--insert"])
+def test_a_document_behind_a_link_keeps_its_place_and_its_mode(results, tmp_path, option):
+    document, link = tmp_path / "table.md", tmp_path / "link.md"
+    document.write_text("<!-- table -->\n<!-- /table -->\n")
+    document.chmod(0o600)
+    link.symlink_to(document)
+    assert main(["table", "--results", str(results), option, str(link)]) == 0
+    assert link.is_symlink() and "EWC" in document.read_text() and document.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_table_goes_into_a_pipe(results):
+    done = typed("table", "--results", str(results), "--format", "csv", "--output", "/dev/stdout")
+    assert done.returncode == 0 and done.stdout.startswith("method,stream,"), done.stderr
+    assert Path("/dev/stdout").is_symlink()
+
+
 @pytest.mark.parametrize("home", [None, "/proc"], ids=["unset", "closed"])
 def test_a_run_needs_no_home_directory(tmp_path, home):
     done = typed("run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r"), HOME=home)

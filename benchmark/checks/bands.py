@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,5 +162,5 @@ def save(results: Path, reference: Reference) -> Path:
     """Write the references, in whole or not at all. Raises InputError where they cannot be written."""
     path = results / FILE
     text = json.dumps(reference.model_dump(), indent=1, allow_nan=False) + "\n"
-    atomic.write(path, text.encode(), path.with_name(f".{FILE}.{os.getpid()}.tmp"))
+    atomic.write(path, text.encode())
     return path

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark import inputs
+from benchmark import atomic, inputs
 from benchmark.app import app
 from benchmark.catalogue import STREAMS
 from benchmark.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
@@ -74,8 +74,7 @@ def _put(text: str, output: Path | None) -> None:
         print(text)
         return
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"--output: cannot write {output} ({error.strerror or error})") from None
+        atomic.write(output, f"{text}\n".encode())
+    except InputError as error:
+        raise InputError(f"--output: {error}") from None
     print("table:", output)

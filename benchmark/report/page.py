@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import os
-import secrets
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -25,8 +23,7 @@ DOWNLOADS = {"CSV": ("csv", "table.csv"), "LaTeX": ("latex", "table.tex"), "Mark
 
 def write(records: Sequence[Record], path: Path) -> None:
     """Write the page to `path`, in whole or not at all. Raises InputError where that cannot be done."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    atomic.write(path, page(records).encode(), draft)
+    atomic.write(path, page(records).encode())
 
 
 def page(records: Sequence[Record], expected_seeds: int = 5) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import inspect
 from itertools import chain
 
-from pydantic import TypeAdapter, ValidationError
-
 from benchmark.plugins import file_of, place_of, shown
-from benchmark.record import Identifier, Value
+from benchmark.record import is_identifier, unrecordable
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.method import Method
@@ -37,9 +35,7 @@ def check(method: type[Method]) -> None:
 
 def _check_id(method: type[Method]) -> None:
     given = getattr(method, "id", None)
-    try:
-        TypeAdapter(Identifier).validate_python(given)
-    except ValidationError:
+    if not is_identifier(given):
         _refuse(method, method, "it needs an id of letters, digits and any of _ . : + -, as id = \"my-method\", "
                 f"not {str(given)[:40]!r}")
     if given in METHOD_ROWS:
@@ -65,12 +61,10 @@ def _check_settings(method: type[Method]) -> None:
         if field.is_required() and name not in Settings.model_fields:
             _refuse(method, own, f"its setting '{name}' needs a default, as {name}: float = Field(0.1, ge=0)")
     try:
-        values = dict(settings_for(method.id, "permuted-digits", None, own))
-        TypeAdapter(dict[Identifier, Value]).validate_python(values)
+        name = unrecordable(settings_for(method.id, "permuted-digits", None, own))
     except InputError as error:
         _refuse(method, own, str(error))
-    except ValidationError as error:
-        name = error.errors()[0]["loc"][0]
+    if name is not None:
         _refuse(method, own, f"its setting '{name}' cannot be recorded: it must be a number, a truth value or text")
 
 

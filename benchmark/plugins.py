@@ -72,6 +72,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
 
     stream: of the suite, or from elsewhere as benchmark.stream_names names it; then its arguments are among them.
     """
+    from benchmark.record import unrecordable
     from methods.settings import settings_for
 
     arguments, others = split(stream, overrides or {})
@@ -80,6 +81,9 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
     else:
         method = method_named(spec)
         settings = settings_for(method.id, stream_id(stream), others, method.Settings)
+        name = unrecordable(settings)  # told now, for a record is made when all is trained
+        if name is not None:
+            raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
     return with_arguments(settings, arguments)
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from benchmark import metrics
 
@@ -14,6 +14,9 @@ Text = Annotated[str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$", max_length=500)]
 Value = bool | int | float | Text | None
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Identifier = Annotated[str, Field(pattern=r"^\w[\w.:+-]*$", max_length=200)]  # it becomes a folder's name
+
+_IDENTIFIER = TypeAdapter(Identifier)
+_SETTINGS = TypeAdapter(dict[Identifier, Value], config=ConfigDict(allow_inf_nan=False))
 
 
 class _Part(BaseModel):
@@ -114,6 +117,24 @@ def compose(
         metrics=_metrics(matrix, status), seconds=seconds, status=status, diverged=diverged,
         provenance=provenance,
     )
+
+
+def unrecordable(settings: Mapping[str, object] | BaseModel) -> str | None:
+    """The name of the first setting that no record can hold, as a text that is too long or steers a terminal."""
+    try:
+        _SETTINGS.validate_python(dict(settings))
+    except ValidationError as error:
+        return str(error.errors()[0]["loc"][0])
+    return None
+
+
+def is_identifier(name: object) -> bool:
+    """Whether a record can hold it as the name of a method or a stream."""
+    try:
+        _IDENTIFIER.validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def summary(record: Record) -> dict[str, object]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from benchmark.catalogue import STREAMS
+from benchmark.record import is_identifier
+from benchmark.records import GPU_FOLDER, SEARCH_FOLDER
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -44,8 +46,10 @@ def stream_id(name: str) -> str:
     stem = Path(name).stem
     if stem in STREAMS:
         raise InputError(f"--stream: {name} would be called {stem}, which is a stream of the suite; rename the file")
-    if Path(name).suffix != ".py" or not re.fullmatch(r"\w[\w.+-]*", stem):
-        raise InputError(f"--stream: {name} is no Python file named with letters, digits, '_' and '-'")
+    if stem in (SEARCH_FOLDER, GPU_FOLDER):
+        raise InputError(f"--stream: {name} would be recorded in the folder {stem}, which has a use; rename the file")
+    if Path(name).suffix != ".py" or ":" in stem or not is_identifier(stem):
+        raise InputError(f"--stream: {name} is no Python file named with letters, digits, '_' and '-', 200 at most")
     return stem
 
 

@@ -28,6 +28,7 @@ class Mine(Method):
     class Settings(Method.Settings):
         learning_rate: Rate = Field(0.05, description="our search")
         scale: float = Field(2.0, gt=0, lt=10, description="a guess")
+        mode: str = Field("mild", description="a guess")
 
     def direction(self, net, batch):
         return net.gradient(batch).dense() * self.settings.scale
@@ -176,6 +177,7 @@ def test_two_methods_of_one_id_are_refused(mine, capsys):
 
 @pytest.mark.parametrize(("change", "said"), [
     ("scale=11", "'scale'"), ("learning_rate=-1", "'learning_rate'"), ("scall=1", "did you mean 'scale'?"),
+    ("mode=\x1b[2J", "'mode' cannot be recorded"), (f"mode={'x' * 501}", "'mode' cannot be recorded"),
 ])
 def test_its_settings_are_checked(mine, change, said, capsys):
     assert main([*RUN, "--method", "./mine.py", "--set", change]) == 2
@@ -190,7 +192,7 @@ def test_what_it_raises_in_a_run_is_told_with_its_line(mine, jobs, capsys):
     command = [*RUN, *streams, "--method", "naive", "--method", "./mine.py", "--results", "results", "--jobs", jobs]
     assert main(command) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "mine.py, line 15: ZeroDivisionError" in err and "finished runs are recorded" in err
+    assert err.count("\n") == 1 and "mine.py, line 16: ZeroDivisionError" in err and "finished runs are recorded" in err
     if jobs == "1":
         assert [record.method for record in records.load_all(Path("results"))] == ["naive", "naive"]
 

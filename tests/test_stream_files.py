@@ -185,6 +185,8 @@ def test_images_of_three_channels_go_to_the_resnet(tmp_path):
     ("avalanche:SplitMNST", "did you mean 'avalanche:SplitMNIST'?"), ("avalanche:", "it has"),
     ("avalanche:SplitFMNIST", "nothing is downloaded here"), ("./permuted-digits.py", "is a stream of the suite"),
     ("./no/such.py", "cannot read"), ("./a b.py", "no Python file named with"),
+    ("./a².py", "no Python file named with"), (f"./{'a' * 201}.py", "no Python file named with"),
+    ("./search.py", "folder search, which has a use"), ("./gpu.py", "folder gpu, which has a use"),
 ])
 def test_names_that_lead_nowhere_are_one_line(name, part, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)

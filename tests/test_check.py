@@ -201,6 +201,15 @@ def test_a_figure_edited_in_a_record_is_found(results, capsys):
     assert capsys.readouterr().out.startswith(f"unsound: {path} ")
 
 
+@pytest.mark.parametrize("folder", [records.SEARCH_FOLDER, records.GPU_FOLDER])
+def test_an_unsound_record_beside_the_tables_own_is_found(results, folder):
+    path = records.save(results / folder, record("naive", "permuted-mnist", 100, [[0.5] * 20] * 20))
+    assert tables.recompute(results).lines == []
+    path.write_text(path.read_text().replace("0.5", "0.6", 1))
+    line, = tables.recompute(results).lines
+    assert line.startswith(f"unsound: {path} ")
+
+
 @pytest.mark.parametrize(("kept", "made", "said"), [
     ("a 0.3333333333333333 b", "a 0.3333333333333334 b\n", None),
     ("a,1e-05,-2.5", "a,1e-05,-2.5", None),

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from checking import RUN, check
+from literal import record
 
 from benchmark import records
+from benchmark.checks import rerun
 from benchmark.cli import main
 
 
@@ -52,6 +54,23 @@ def test_a_run_that_differs_where_equality_is_due_fails(recorded, tmp_path, caps
     assert check(other, *RUN, "--seed", "1") == 1
     line = capsys.readouterr().out
     assert line.count("\n") == 1 and "(recorded 0." in line and "equality is due" in line
+
+
+def test_a_run_of_a_gpu_is_repeated_where_there_is_none(recorded, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    other = changed(recorded, tmp_path, device="cuda", processor="a GPU")
+    capsys.readouterr()
+    assert check(other, *RUN, "--seed", "1") == 0
+    assert "not equality: another device and another processor" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("stream", "reasons"), [
+    ("split-cifar100", ["a GPU sums convolutions in another order each time"]), ("permuted-mnist", []),
+])
+def test_equality_of_two_runs_on_a_gpu_is_due_where_nothing_is_convolved(stream, reasons):
+    run = record("naive", stream, 0, [[0.5] * 20] * 20)
+    run = run.model_copy(update={"provenance": run.provenance.model_copy(update={"device": "cuda"})})
+    assert rerun._elsewhere(run, run) == reasons
 
 
 @pytest.mark.parametrize(("shift", "code"), [(0.0, 0), (-0.4, 1)])

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark import trials
 from benchmark.catalogue import PAPER_STREAMS
 from benchmark.insertion import inserted
-from benchmark.records import load_all
+from benchmark.records import GPU_FOLDER, SEARCH_FOLDER, load_all
 from benchmark.table import render
 from benchmark.verify import verify
 from methods.catalogue import METHOD_ROWS
@@ -35,14 +35,17 @@ class Findings:
 
 
 def recompute(results: Path) -> Findings:
-    """Read every record with the checks of `verify` and make again the tables that lie beside them.
+    """Read every record with the checks of `verify`, also those of the search and of a GPU, and make again the tables
+    that lie beside them.
 
     These are table2.md, .csv and .json, the table between the marks of a README.md next to the directory, and
     the tables of the search in docs/reproduction.md there. Raises InputError where there is no such directory.
     """
     found = verify(results)
-    if found.unsound:
-        return Findings([f"unsound: {line}" for line in found.unsound], found.records, 0)
+    beside = [verify(results / name) for name in (SEARCH_FOLDER, GPU_FOLDER) if (results / name).is_dir()]
+    unsound = [f"unsound: {line}" for part in (found, *beside) for line in part.unsound]
+    if unsound:
+        return Findings(unsound, found.records, 0)
     lines, tables = [], 0
     for place, kept, made, command in chain(_of_records(results), _of_search(results)):
         tables += 1

@@ -44,7 +44,7 @@ class Saved:
         name = f"{self.record.method} on {self.record.stream}, seed {self.record.seed}"
         diverged, metrics = self.record.diverged, self.record.metrics
         if diverged is not None:
-            return f"{name}: diverged in task {diverged.task + 1}, at step {diverged.step}"
+            return f"{name}: diverged in task {diverged.task + 1}, at step {diverged.step + 1}"
         return (f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, "
                 f"forgetting {metrics.average_forgetting:.2f}, {self.record.seconds:.1f} s")
 

@@ -10,7 +10,7 @@ from methods.settings import Settings
 FISHER_MOVING_AVERAGE = 0.9
 """Weight of the newest window in the published moving average: F <- 0.1 F + 0.9 (mean of squared gradients)."""
 NEGLIGIBLE_WEIGHT = 1e-7
-"""A window of a smaller weight changes no digit of a float32 Fisher."""
+"""Steps of a smaller weight are left out: all of them together weigh a millionth."""
 
 
 class EWC(Method):

@@ -79,7 +79,7 @@ def test_a_run_that_overflows_is_diverged_within_its_task(tmp_path, capsys, meth
     diverged, = records.load_all(wild)
     assert (diverged.status, diverged.accuracy_matrix) == ("diverged", [])
     assert diverged.diverged.task == 0 and 0 < diverged.diverged.step < 100, "it was not noticed soon"
-    assert f"seed 4: diverged in task 1, at step {diverged.diverged.step}" in out
+    assert f"seed 4: diverged in task 1, at step {diverged.diverged.step + 1}" in out
     assert set(dict(diverged.metrics).values()) == {None}
     fifth = diverged.model_copy(update={"settings": records.load_all(sound)[0].settings})
     records.save(sound, fifth)

@@ -18,6 +18,7 @@ import speed_tables  # noqa: E402
     ("README.md", "gpu.json", gpu_tables.sentence),
     ("docs/performance.md", "speed.json", speed_tables.document),
     ("README.md", "speed.json", speed_tables.speed_table),
+    ("docs/scaling.md", "speed.json", speed_tables.cost_table),
 ])
 def test_a_page_shows_what_is_kept(page, kept, shown):
     figures = json.loads((PROJECT / "results" / kept).read_text(encoding="utf-8"))

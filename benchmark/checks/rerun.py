@@ -48,7 +48,8 @@ def rerun(
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
     unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
-        _train(unit, Path(folder), data, runner.device_named("auto" if origin.device == "cuda" else "cpu"), origin.threads)
+        device = runner.device_named("auto" if origin.device == "cuda" else "cpu")
+        _train(unit, Path(folder), data, device, origin.threads)
         made = records.load(records.path_of(Path(folder), method, stream, seed, settings))
     name = f"{method} on {stream}, seed {seed}"
     reasons = _elsewhere(kept, made)

@@ -65,7 +65,7 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite and of methods and streams in files, to be sent to every node: its tasks' current directory.
+    """The source of the suite and of methods and streams in files, to be sent to every node as its tasks' directory.
 
     So all run the driver's code, whatever is installed there.
     """

@@ -1,6 +1,6 @@
-"""From the raw timings to results/speed.json, results/speed.md and the tables in two documents.
+"""From the raw timings to results/speed.json, results/speed.md and the tables in three documents.
 
-    python tests/speed/report.py out/bench.json results docs/performance.md README.md
+    python tests/speed/report.py out/bench.json results docs/performance.md docs/scaling.md README.md
 
 A time is the median over the turns; a ratio is the median of the ratios within a turn, so that a machine's
 slow spells, which strike neighbours alike, do not enter it.
@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
 from benchmark.insertion import insert  # noqa: E402
-from speed_tables import document, print_all, speed_table  # noqa: E402
+from speed_tables import cost_table, document, print_all, speed_table  # noqa: E402
 from timings import Timings  # noqa: E402
 
 
@@ -40,7 +40,7 @@ def summary(timings: Timings, raw: dict) -> dict:
     }
 
 
-def main(raw_path: str, results: str, page: str, readme: str) -> None:
+def main(raw_path: str, results: str, page: str, scaling: str, readme: str) -> None:
     """Write and print everything; exit code 2 where the data sets were missing."""
     raw = json.loads(Path(raw_path).read_text(encoding="utf-8"))
     timings = Timings(raw["benchmarks"])
@@ -53,6 +53,7 @@ def main(raw_path: str, results: str, page: str, readme: str) -> None:
     (folder / "speed.json").write_text(json.dumps(speed, indent=1) + "\n", encoding="utf-8")
     (folder / "speed.md").write_text(speed_table(speed) + "\n", encoding="utf-8")
     insert(document(speed), Path(page), "speed")
+    insert(cost_table(speed), Path(scaling), "cost")
     insert(speed_table(speed), Path(readme), "speed")
     print_all(speed)
 

@@ -87,6 +87,19 @@ def whole(speed: dict) -> str:
     )
 
 
+def cost_table(speed: dict) -> str:
+    """What 10,000 cells of five runs, a sixth of them of each method, take on many such cores; for docs/scaling.md."""
+    cores, runs = speed["conditions"]["cores"], {"MNIST": 60, "Split CIFAR-100": 30}
+    rows = []
+    for name, hours in whole_table(speed).items():
+        core_hours = hours * cores / runs[name] * SEEDS * 10_000
+        seconds = hours * cores * 3600 / runs[name]
+        rows.append([name, f"{seconds:,.0f}", f"{core_hours:,.0f}", f"{core_hours / 100:.1f} h",
+                     f"{core_hours / 1000:.1f} h"])
+    headers = ["10,000 cells of", "seconds a run", "core hours", "on 100 cores", "on 1,000 cores"]
+    return f"{markdown(rows, headers)}\n\n{conditions(speed['conditions'])}"
+
+
 def layout_table(speed: dict) -> str:
     """What each part of the layout gave."""
     rows = [[row, micro(v["kept"]), micro(v["changed"]), f"{v['changed / kept']:.2f}x"]

@@ -23,9 +23,14 @@ def ours(method: str, stream: str, seed: int, **changes) -> engine.Outcome:
 
 
 def theirs(name: str, stream: str, seed: int, **changes) -> engine.Outcome:
+    return side_by_side(name, stream, [seed], **changes)[0]
+
+
+def side_by_side(name: str, stream: str, seeds: list[int], **changes) -> list[engine.Outcome]:
     method = strategy_named(f"avalanche:{name}")
     settings = settings_for(method.id, stream, SMALL | changes, method.Settings)
-    return method.train(method, [build(stream, seed, 2, 100)], settings, "cpu", lambda *_: None)[0]
+    streams = [build(stream, seed, 2, 100) for seed in seeds]
+    return method.train(method, streams, settings, "cpu", lambda *_: None)
 
 
 def assert_same(one: engine.Outcome, two: engine.Outcome) -> None:
@@ -112,6 +117,8 @@ def test_the_global_generators_and_the_order_of_the_seeds_do_not_matter():
     assert theirs("Replay", "permuted-digits", 3, epochs=1, mem_size=20).accuracy_matrix == first.accuracy_matrix
     torch.manual_seed(1)
     assert torch.equal(torch.get_rng_state(), state)
+    _, beside = side_by_side("Replay", "permuted-digits", [4, 3], epochs=1, mem_size=20)
+    assert beside.accuracy_matrix == first.accuracy_matrix
 
 
 def test_rows_are_recorded_and_shown(tmp_path, capsys):

@@ -152,7 +152,7 @@ def _tabular(headers: list[str], rows: list[list[str]], form: str) -> str:
 def markdown(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
     """A pipe table a stream and its notes, then the caption."""
     def safe(text: str) -> str:
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("](", "]\\(")
 
     parts = []
     for title, headers, rows, notes in _blocks(cells, streams, expected):

@@ -11,6 +11,7 @@ from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import Record, Value
 from benchmark.render import FORMATS
 from benchmark.statistics import Stream, interval, pairs, rank_correlation
+from benchmark.stream_names import ARGUMENT
 from benchmark.verdict import verdict
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -18,6 +19,8 @@ from methods.settings import settings_for
 
 Variant = dict[str, Value]
 Group = tuple[tuple[str, str, Variant], pd.DataFrame]
+OF_STREAM = ("tasks", "train_examples", "epochs")
+"""Runs that differ in these were not given the same task, whatever their methods."""
 COLUMNS = [
     "method", "stream", "variant", "seeds", "diverged",
     "accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high",
@@ -30,7 +33,9 @@ COLUMNS = [
 def variants(records: Sequence[Record]) -> list[Variant]:
     """For each record the settings in which it is not the protocol's run, by name; {} for one that is.
 
-    A method or stream from elsewhere has no protocol: those settings count that differ among its records.
+    A method or stream from elsewhere has no protocol: those settings count that differ among its records. What makes
+    a task, and how long it is trained, is still the stream's: on one from elsewhere it counts where it differs among
+    the stream's records.
     """
     cells = {(record.method, record.stream) for record in records}
     common = {cell: _common(records, *cell) for cell in cells}
@@ -40,8 +45,20 @@ def variants(records: Sequence[Record]) -> list[Variant]:
 def _common(records: Sequence[Record], method: str, stream: str) -> Mapping[str, Value]:
     if method in METHOD_ROWS and stream in STREAMS:
         return dict(settings_for(method, stream))
-    theirs = [r.settings for r in records if (r.method, r.stream) == (method, stream)]
-    return {name: value for name, value in theirs[0].items() if all(value == s.get(name) for s in theirs)}
+    on_stream = [record for record in records if record.stream == stream]
+    theirs = _shared([record.settings for record in on_stream if record.method == method])
+    known = settings_for("naive", stream) if stream in STREAMS else _shared([record.settings for record in on_stream])
+    return {name: value for name, value in theirs.items() if not _of_stream(name)} | {
+        name: value for name, value in dict(known).items() if _of_stream(name)
+    }
+
+
+def _shared(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    return {name: value for name, value in settings[0].items() if all(value == s.get(name) for s in settings)}
+
+
+def _of_stream(name: str) -> bool:
+    return name in OF_STREAM or name.startswith(ARGUMENT)
 
 
 def _changes(settings: Mapping[str, Value], common: Mapping[str, Value]) -> Variant:

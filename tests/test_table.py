@@ -12,10 +12,11 @@ from literal import PROVENANCE, protocol_run, record
 
 from benchmark.catalogue import PAPER_STREAMS
 from benchmark.paper import PUBLISHED
-from benchmark.records import compose
+from benchmark.records import Record, compose
 from benchmark.table import COLUMNS, frame, render, streams
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+from methods.settings import settings_for
 
 DIVERGED = record("ewc", "permuted-mnist", 4, [[0.9] * 20] * 3, {"task": 3, "step": 7})
 QUICK = record("ewc", "permuted-mnist", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2)
@@ -212,6 +213,9 @@ def test_what_records_say_is_escaped():
     assert "<h2>their_stream</h2>" in page
     assert r"\caption{their\_stream." in latex and r"100\%\_\{x\}" in latex and r"b \& 1" in latex
     assert "<script" not in text and r"a\|b &amp; 100%" in text
+    image = compose("their_own", "their_stream", 1, QUICK.settings | {"note": "![x](http://x.org/y.png)"},
+                    QUICK.accuracy_matrix, 1.0, None, PROVENANCE)
+    assert "](" not in render([image, *hostile()])
 
 
 def test_unknown_methods_and_streams_stand_after_the_known_ones(runs):
@@ -225,6 +229,27 @@ def test_of_an_unknown_method_only_settings_that_differ_count():
     one, two = hostile()
     assert frame([one])["variant"].tolist() == [{}]
     assert frame([one, two])["variant"].tolist() == [{"note": run.settings["note"]} for run in (one, two)]
+
+
+def elsewhere(method: str, stream: str, seed: int, **changes) -> Record:
+    """A run of a method or on a stream from elsewhere."""
+    settings = dict(settings_for("naive", "permuted-digits", {"tasks": 2})) | changes
+    return compose(method, stream, seed, settings, [[0.8, 0.1], [0.5, 0.4 + seed / 10]], 1.0, None, PROVENANCE)
+
+
+def test_a_method_from_elsewhere_with_other_tasks_is_no_row_beside_the_protocol_s():
+    theirs = [elsewhere("their_own", "permuted-digits", seed, epochs=3, rate=0.2) for seed in (0, 1)]
+    ours = [protocol_run("naive", "permuted-digits", seed, 0.9, 0.4 + seed / 10) for seed in (0, 1)]
+    assert frame([*theirs, *ours])["variant"].tolist() == [{}, {"epochs": 3, "tasks": 2}]
+    assert [stream.pairs for stream in streams([*theirs, *ours])] == [[]]
+
+
+def test_runs_with_other_arguments_of_a_stream_are_no_rows_beside_each_other():
+    one, other = ([elsewhere(method, "their_stream", seed, **{"stream.scenario": scenario, "rate": rate})
+                   for seed in (0, 1)] for method, scenario, rate in (("naive", "task", 0.1), ("ewc", "class", 0.2)))
+    assert frame(one)["variant"].tolist() == [{}]
+    assert frame([*one, *other])["variant"].tolist() == [{"stream.scenario": "task"}, {"stream.scenario": "class"}]
+    assert [stream.pairs for stream in streams([*one, *other])] == [[]]
 
 
 def test_rows_and_streams_stand_in_the_paper_s_order():

@@ -6,7 +6,8 @@ from benchmark import atomic, inputs
 from benchmark.app import app
 from benchmark.catalogue import STREAMS
 from benchmark.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
-from benchmark.stream_names import stream_id
+from benchmark.plugins import id_of
+from benchmark.stream_names import is_file, stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -33,9 +34,11 @@ def table(
     from benchmark.table import render
 
     everything = load_all(results)
-    inputs.names("--method", method, [*METHOD_ROWS, *sorted({record.method for record in everything})], ())
+    known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
+    method = [id_of(name) if name not in known and (is_file(name) or ":" in name) else name for name in method or ()]
+    inputs.names("--method", method, known, ())
     stream = [stream_id(name) for name in stream or ()]
-    inputs.names("--stream", stream, [*STREAMS, *sorted({record.stream for record in everything})], ())
+    inputs.names("--stream", stream, dict.fromkeys([*STREAMS, *sorted({r.stream for r in everything})]), ())
     chosen = [
         record for record in everything
         if (not method or record.method in method) and (not stream or record.stream in stream)

@@ -16,6 +16,7 @@ def main() -> int:
         say_wrong("standard output is closed; send it somewhere, as to /dev/null")
         return 2
     sys.stdout = Output(sys.stdout)
+    sys.path.append("")  # the current directory, also for the installed command: package.module:Class may lie there
     try:
         signal.signal(signal.SIGTERM, _interrupt)
         from benchmark import cli  # takes a while, in which a person may press Ctrl-C

@@ -3,6 +3,7 @@
 import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
 
 import contextlib
+import inspect
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -41,10 +42,11 @@ def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) 
     if root is not None:
         with _digests_checked():
             return maker(**arguments, dataset_root=str(root))
-    for place in [*map(str, roots(directory)), None]:  # None: where Avalanche keeps its downloads
+    takes_root = "dataset_root" in inspect.signature(maker).parameters
+    for place in [*map(str, roots(directory)), None] if takes_root else [None]:  # None: where Avalanche keeps its downloads
         with _nothing_new() as refused, contextlib.redirect_stdout(io.StringIO()):
             try:
-                return maker(**arguments, dataset_root=place)
+                return maker(**arguments, **({"dataset_root": place} if takes_root else {}))
             except Exception:
                 if not refused.called:
                     raise

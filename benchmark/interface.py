@@ -29,6 +29,8 @@ def check(method: type[Method]) -> None:
         if not _takes(function, len(parameters.split(", "))):
             kind = "be a class method that takes (cls, tasks)" if name == "phases" else f"take ({parameters})"
             _refuse(method, function, f"{name} must {kind}")
+    if hasattr(method, "train"):
+        _refuse(method, method.train, "the engine trains it, so it has no train(); give yours another name")
     check_phases(method, 3)
     _check_settings(method)
 
@@ -43,14 +45,14 @@ def _check_id(method: type[Method]) -> None:
 
 
 def check_phases(method: type[Method], tasks: int) -> None:
-    """Raises InputError where the method does not train every task once."""
+    """Raises InputError where the method does not train every task once, in the order of the stream."""
     try:
         phases = method.phases(tasks)
-        sound = all(phases) and sorted(chain(*phases)) == list(range(tasks))
+        sound = all(phases) and list(chain(*map(sorted, phases))) == list(range(tasks))
     except Exception as error:
         raise InputError(f"--method: {place_of(error, file_of(method))}") from error
     if not sound:
-        _refuse(method, method.phases, f"phases({tasks}) must name each task from 0 on once, not {phases}"[:200])
+        _refuse(method, method.phases, f"phases({tasks}) must name each task once, in order from 0, not {phases}"[:200])
 
 
 def _check_settings(method: type[Method]) -> None:

@@ -84,7 +84,8 @@ class RecentData:
     @property
     def labels(self) -> Tensor:
         """Labels [S, N] in that order."""
-        targets = [stream.train[self.data.tasks[0]].targets for stream in self.data.streams]
+        tasks = self.data.tasks
+        targets = [torch.cat([stream.train[task].targets for task in tasks]) for stream in self.data.streams]
         return torch.stack(targets).gather(1, self.order)
 
     def take(self, positions: Tensor) -> Batch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -169,6 +170,9 @@ def module_of_file(file: str, option: str = "--method") -> ModuleType:
     module = ModuleType(f"clbench_{Path(file).stem}_{sha256(file.encode()).hexdigest()[:8]}")
     module.__file__ = file
     sys.modules[module.__name__] = module
+    folder = os.path.dirname(file)
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: what lies beside the file may be imported, and take the place of nothing
     try:
         exec(compile(content, file, "exec"), module.__dict__)
         text = decode_source(content)

@@ -6,8 +6,6 @@ import difflib
 import hashlib
 import inspect
 import linecache
-import os
-import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -81,11 +79,7 @@ def _classic(spec: str) -> Callable[..., object]:
 
 @lru_cache
 def _from_file(file: str) -> Callable[..., object]:
-    sys.path.insert(0, os.path.dirname(file))  # as Python does for a script
-    try:
-        module = module_of_file(file, "--stream")
-    finally:
-        sys.path.remove(os.path.dirname(file))
+    module = module_of_file(file, "--stream")
     maker = getattr(module, "stream", None)
     if not callable(maker):
         raise InputError(
@@ -101,9 +95,11 @@ def _parameters(maker: Callable[..., object]) -> Mapping[str, inspect.Parameter]
 def _checked(spec: str, maker: Callable[..., object], arguments: Arguments) -> dict[str, object]:
     """The arguments as Python values. Raises InputError for one that the function does not take, or lacks."""
     known = _parameters(maker)
-    free = [name for name in known if name not in ("seed", "dataset_root")]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    free = [name for name, parameter in known.items() if name not in ("seed", "dataset_root")
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
     for name, _ in arguments:
-        if name not in free:
+        if name not in free and not takes_any:
             near = difflib.get_close_matches(name, free, 1)
             hint = f"did you mean 'stream.{near[0]}'?" if near else f"it takes {', '.join(free) or 'none'}"
             raise InputError(f"--set: {shown(spec)} takes no 'stream.{name}', {hint}")

@@ -112,6 +112,15 @@ class Standing(Method):
         return torch.zeros_like(net.theta)
 
 
+class Frozen(Method):
+    """Learns the first task and no other."""
+
+    id = "frozen"
+
+    def direction(self, net, batch):
+        return net.gradient(batch).dense() * (batch.task == 0)
+
+
 class AnyNumber(Method):
     id = "any-number"
 
@@ -140,6 +149,7 @@ BROKEN = [
     (contract.sees_no_future, LooksAhead, "tasks still to come"),
     (contract.learns, Uphill, "task"),
     (contract.learns, Standing, "chance is 10 %"),
+    (contract.learns, Frozen, "chance is 10 %"),
     (contract.checks_settings, AnyNumber, "'strength' takes any number"),
 ]
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmark.engine import Cell, train
+from benchmark.phases import PhaseData, RecentData
 from benchmark.streams import build
 from methods.registry import METHODS
 from methods.settings import settings_for
@@ -132,3 +133,11 @@ def test_a_task_is_evaluated_from_its_own_training_on():
     matrix = run("naive", "permuted-digits", [0], {}).outcomes[0].accuracy_matrix
     assert [[value is not None for value in row] for row in matrix] == [
         [True, False, False], [True, True, False], [True, True, True]]
+
+
+def test_recent_labels_are_those_of_all_tasks_of_a_phase():
+    streams = [build("permuted-digits", seed, 3, 40) for seed in (0, 1)]
+    part = PhaseData(streams, (0, 2), torch.device("cpu"))
+    order = torch.stack([torch.randperm(80, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)])
+    recent = RecentData(part, order)
+    assert torch.equal(recent.labels, recent.take(torch.arange(80).expand(2, 80)).labels)

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import pickle
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmark.version import code_version
 from methods.errors import InputError
 from methods.registry import METHODS
 
+ROOT = Path(__file__).resolve().parents[1]
 SOURCE = '''\
 """A method."""
 from pydantic import Field
@@ -99,7 +101,7 @@ def test_its_runs_are_recorded_and_shown_as_external(mine, capsys):
     assert made == {("mine", 2.0), ("naive", None)}
     assert main(command) == 0 and "4 recorded already" in capsys.readouterr().out
     assert main(["table", "--results", results]) == 0
-    assert "| mine (external) |" in " ".join(capsys.readouterr().out.split())
+    assert "| mine (external) [tasks=2 train_examples=30] |" in " ".join(capsys.readouterr().out.split())
     assert main(["table", "--results", results, "--method", "mine", "--format", "json"]) == 0
     assert [row["method"] for row in json.loads(capsys.readouterr().out)["cells"]] == ["mine"]
     assert main(["table", "--results", results, "--method", "mone"]) == 2
@@ -137,6 +139,9 @@ BAD = {
     "too few parameters": (CLASS + "    def direction(self, net): pass\n", ["bad.py, line 4", "self, net, batch"]),
     "no class method": (CLASS + "    def phases(self, tasks): pass\n", ["bad.py, line 4", "class method"]),
     "a task left out": (CLASS + "    @classmethod\n    def phases(cls, tasks): return [(0,)]\n", ["each task"]),
+    "tasks from the last to the first": (
+        CLASS + "    @classmethod\n    def phases(cls, tasks): return [(t,) for t in range(tasks)][::-1]\n", ["in order"]),
+    "a training loop": (CLASS + "    def train(self): pass\n", ["bad.py, line 4", "another name"]),
     "a setting without default": (
         CLASS + "    class Settings(Method.Settings):\n        a: int\n", ["'a' needs a default"]),
     "a setting that no record holds": (
@@ -226,7 +231,8 @@ def test_new_method_writes_a_file_that_runs(tmp_path, monkeypatch, capsys):
     assert "is there already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["", "../x", "Naive", "a b", "1st", "ewc", "er_reservoir", "a.py", "_", "a__b"])
+@pytest.mark.parametrize("name", ["", "../x", "Naive", "a b", "1st", "ewc", "er_reservoir", "a.py", "_", "a__b", "random",
+                                  "torch"])
 def test_new_method_refuses_a_name_that_will_not_do(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["new-method", name]) == 2
@@ -241,3 +247,35 @@ def test_check_method_has_a_line_a_clause_and_fails_with_a_one(mine, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["ok"] * 6 + ["failed", "1"]
     assert main(["check-method", "ewcc"]) == 2 and "did you mean 'ewc'?" in capsys.readouterr().err
+
+
+def test_check_method_says_what_it_cannot_check(capsys):
+    assert main(["check-method", "avalanche:Naive"]) == 2
+    assert "trained in Avalanche's own loop" in capsys.readouterr().err
+
+
+def test_the_table_takes_a_method_as_the_run_does(mine, capsys):
+    assert main([*RUN, "--method", "./mine.py", "--method", "naive", "--results", "results", "--jobs", "1"]) == 0
+    capsys.readouterr()
+    assert main(["table", "--results", "results", "--method", "./mine.py", "--format", "csv"]) == 0
+    assert [line.split(",")[0] for line in capsys.readouterr().out.splitlines()] == ["method", "mine"]
+
+
+def test_what_lies_beside_a_file_can_be_imported(mine, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = mine.parent / "package"
+    folder.mkdir()
+    (folder / "clbench_test_helper.py").write_text("SCALE = 1.5")
+    (folder / "neighbour.py").write_text(SOURCE.replace("Field(2.0,", "Field(SCALE,").replace(
+        "from pydantic", "from clbench_test_helper import SCALE\nfrom pydantic"))
+    assert plugins.method_named("./package/neighbour.py").Settings.model_fields["scale"].default == 1.5
+    del sys.modules["clbench_test_helper"]
+
+
+def test_an_installed_command_finds_modules_here_too(mine):
+    script = ("import sys; sys.path = [p for p in sys.path if p not in ('', sys.argv[1])]; sys.path.append(sys.argv[2]); "
+              "sys.argv = ['clbench', 'list', '--method', 'mine:Mine']; "
+              "from benchmark.__main__ import main; sys.exit(main())")
+    done = subprocess.run([sys.executable, "-c", script, str(mine.parent), str(ROOT)], cwd=mine.parent,
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "scale" in done.stdout, done.stderr

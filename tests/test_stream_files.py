@@ -175,6 +175,13 @@ def test_benchmarks_that_do_not_fit_are_one_line(tmp_path, capsys, argument, par
     assert code == (2 if part else 0) and part in err and err.count("\n") == bool(part)
 
 
+def test_a_function_of_any_keywords_takes_any_argument(tmp_path):
+    path = written(tmp_path, MIRROR.replace("tasks=3):", "*more, **options):").replace(
+        "tasks).", 'options.get("tasks", 2)).'), "keywords.py")
+    assert len(build(path, 0, 2, 20).train) == 2
+    assert len(build(path, 0, 4, 20, None, (("tasks", 4),)).train) == 4
+
+
 def test_images_of_three_channels_go_to_the_resnet(tmp_path):
     arguments = (("channels", 3), ("labels", "[0, 0]"), ("side", 32))
     stream = build(written(tmp_path, SHAPES), 0, 2, 0, None, arguments)

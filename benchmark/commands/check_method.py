@@ -6,6 +6,8 @@ import typer
 
 from benchmark import inputs
 from benchmark.app import app
+from benchmark.stream_names import AVALANCHE
+from methods.errors import InputError
 
 
 @app.command("check-method", epilog=(
@@ -22,6 +24,9 @@ def check_method(
     Exit code 1 where something does not hold.
     """
     spec, = inputs.methods([method])
+    if spec.startswith(AVALANCHE):
+        raise InputError(f"METHOD: {spec} is trained in Avalanche's own loop, for which the suite does not vouch; "
+                         f"try it: python -m benchmark run --method {spec}")
     from benchmark.contract import findings
     from benchmark.plugins import method_named
 

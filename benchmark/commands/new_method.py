@@ -1,6 +1,7 @@
 """new-method: a file to start from."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,8 @@ def new_method(
     if id in METHOD_ROWS:
         raise InputError(f"NAME: '{id}' is a built-in method; choose another name")
     path = Path(f"{name}.py")
+    if not path.exists() and find_spec(name) is not None:
+        raise InputError(f"NAME: '{name}' is a module already, whose place {path} would take; choose another name")
     title = "".join(part.capitalize() for part in name.split("_"))
     try:
         with path.open("x", encoding="utf-8") as file:

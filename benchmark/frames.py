@@ -42,5 +42,5 @@ def _row(record: Record) -> dict[str, object]:
         **{f"diverged.{name}": value for name, value in (said["diverged"] or {}).items()},
         **{f"settings.{name}": value for name, value in said["settings"].items()},
         **{f"provenance.{name}": value for name, value in said["provenance"].items()},
-        "accuracy_matrix": np.array(record.accuracy_matrix, dtype=float).reshape(-1, tasks),
+        "accuracy_matrix": np.array(record.accuracy_matrix, dtype=float).reshape(len(record.accuracy_matrix), tasks),
     }

@@ -29,6 +29,14 @@ def place(text: str | Path) -> Path:
     return Path(path)
 
 
+def stem(text: str | Path) -> Path:
+    """The path that a person named files by, without their endings."""
+    path = place(text)
+    if path.name in ("", ".."):
+        raise typer.BadParameter(f"'{text}' is a folder; name the files in it too, without an ending: accuracy")
+    return path
+
+
 Methods = Annotated[list[str] | None, typer.Option(
     "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
     "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be repeated; "
@@ -66,6 +74,6 @@ Document = Annotated[Path | None, typer.Option(
     metavar="FILE", parser=place,
     help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
 FigureStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", parser=place, help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
+    metavar="STEM", parser=stem, help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
 HeatmapStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", parser=place, help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg.")]
+    metavar="STEM", parser=stem, help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg.")]

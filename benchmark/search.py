@@ -13,14 +13,12 @@ from statistics import fmean
 
 from benchmark.paper import PUBLISHED, Figure
 from benchmark.records import Record
+from benchmark.verdict import ACCURACY_POINTS, FORGETTING
 
 SEED = 100
 """Not among the seeds 0 to 4 that the table reports."""
 MORE_SEEDS = (101, 102, 103, 104)
 """Of the trials that the first seed cannot tell apart."""
-POINTS, FORGETTING = 3.0, 0.05
-"""Distances from the paper that a verdict allows; a trial's distance is measured in them."""
-
 Changes = Mapping[str, float | int]
 
 SGD = ("learning_rate", "momentum", "batch_size")
@@ -127,7 +125,7 @@ def distance(records: Sequence[Record], paper: Figure) -> float:
     if figures is None:
         return float("inf")
     accuracy, forgetting = figures
-    return max(abs(accuracy - paper.accuracy) / POINTS, abs(forgetting - paper.forgetting) / FORGETTING)
+    return max(abs(accuracy - paper.accuracy) / ACCURACY_POINTS, abs(forgetting - paper.forgetting) / FORGETTING)
 
 
 def means(records: Sequence[Record]) -> tuple[float, float] | None:

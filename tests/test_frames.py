@@ -43,6 +43,12 @@ def test_a_diverged_run_has_no_metrics_and_says_where(results):
     assert diverged["accuracy_matrix"].tolist() == [[0.5, 0.25]]
 
 
+def test_a_run_that_diverged_in_its_first_task_has_no_rows(tmp_path):
+    records.save(tmp_path, record("naive", "split-digits", 0, [], {"task": 0, "step": 7}, tasks=2))
+    diverged, = benchmark.load_results(tmp_path).to_dict("records")
+    assert diverged["status"] == "diverged" and len(diverged["accuracy_matrix"]) == 0
+
+
 def test_pandas_does_its_part(results):
     frame = benchmark.load_results(str(results)).query("status == 'complete'")
     assert frame.groupby(["stream", "method"])["average_accuracy"].agg(["mean", "count"]).to_dict("index") == {

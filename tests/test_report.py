@@ -192,7 +192,9 @@ def test_the_command_writes_the_page_into_the_results(tmp_path, capsys):
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--results", "none"], ["none", "no records", "run"]),
     (["--output", "page.pdf"], ["--output", "page.pdf", ".html"]),
-    (["--output", ""], ["--output", ".html"]),
+    (["--output", ""], ["--output", "empty"]),
+    (["--output", "x"], ["--output", ".html"]),
+    (["--output=~nobody-of-that-name/x.html"], ["--output", "no home directory"]),
     (["--results", "some", "--output", "file/a.html"], ["cannot write", "file/a.html"]),
 ])
 def test_what_cannot_be_done_is_one_line(arguments, said, tmp_path, capsys, monkeypatch):

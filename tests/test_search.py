@@ -135,7 +135,7 @@ def test_trials_are_recorded_apart_and_not_run_again(small, tmp_path, monkeypatc
 
 def test_where_the_first_trial_is_taken_the_others_are_not_run(small, tmp_path, monkeypatch):
     monkeypatch.setitem(PUBLISHED, ("naive", "split-digits"), Figure(50.0, 1.0, 0.5, 0.01))
-    monkeypatch.setattr(search, "POINTS", 100)
+    monkeypatch.setattr(search, "ACCURACY_POINTS", 100)
     monkeypatch.setattr(search, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     assert [r.settings["learning_rate"] for r in load_all(tmp_path / "search")] == [0.01]
@@ -144,7 +144,7 @@ def test_where_the_first_trial_is_taken_the_others_are_not_run(small, tmp_path, 
 
 def test_near_trials_are_run_with_more_seeds(small, tmp_path, monkeypatch):
     monkeypatch.setitem(search._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
-    monkeypatch.setattr(search, "POINTS", 15)
+    monkeypatch.setattr(search, "ACCURACY_POINTS", 15)
     monkeypatch.setattr(search, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     found = sorted((r.settings["batch_size"], r.seed) for r in load_all(tmp_path / "search"))
@@ -153,7 +153,7 @@ def test_near_trials_are_run_with_more_seeds(small, tmp_path, monkeypatch):
 
 def test_the_table_shows_between_which_trials_it_is_open(small, tmp_path, monkeypatch):
     monkeypatch.setitem(search._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
-    monkeypatch.setattr(search, "POINTS", 15)
+    monkeypatch.setattr(search, "ACCURACY_POINTS", 15)
     monkeypatch.setattr(search, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     next((tmp_path / "search").rglob("seed-104-*.json")).unlink()

@@ -6,18 +6,19 @@ from typing import Annotated
 import typer
 
 from benchmark.app import app
-from benchmark.options import Results
+from benchmark.options import Results, place
 from methods.errors import InputError
 
 Page = Annotated[Path | None, typer.Option(
-    "--output", metavar="FILE.html", help="Where to write the page; default: report.html in the results directory.")]
+    "--output", metavar="FILE.html", parser=place,
+    help="Where to write the page; default: report.html in the results directory.")]
 
 
 @app.command(epilog="Example:\n\npython -m benchmark report --results results --output report.html")
 def report(results: Results = Path("results"), output: Page = None) -> None:
     """Write one HTML page that needs no network: table, figures, times, settings, provenance of every run."""
-    place = results / "report.html" if output is None else output
-    if place.suffix != ".html":
+    page = results / "report.html" if output is None else output
+    if page.suffix != ".html":
         raise InputError(f"--output: '{output}' does not end in .html; name a file such as report.html")
     from benchmark.records import load_all
     from benchmark.report.page import write
@@ -25,5 +26,5 @@ def report(results: Results = Path("results"), output: Page = None) -> None:
     records = load_all(results)
     if not records:
         raise InputError(f"--results: {results} holds no records; make some: python -m benchmark run")
-    write(records, place)
-    print("report:", place)
+    write(records, page)
+    print("report:", page)

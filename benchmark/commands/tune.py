@@ -9,13 +9,15 @@ import typer
 from benchmark import inputs
 from benchmark.app import app
 from benchmark.catalogue import PAPER_STREAMS
-from benchmark.options import Data, Jobs, Methods, Results
+from benchmark.options import Data, Jobs, Results, place
 from methods.catalogue import METHOD_ROWS
 
 Paper = Annotated[list[str] | None, typer.Option(
     "--stream", metavar="ID", help=f"{', '.join(PAPER_STREAMS)}; may be repeated; default all.")]
+Row = Annotated[list[str] | None, typer.Option(
+    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; may be repeated; default all.")]
 Report = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Also put the tables into FILE, each between <!-- search STREAM --> marks.")]
+    metavar="FILE", parser=place, help="Also put the tables into FILE, each between <!-- search STREAM --> marks.")]
 
 
 @app.command(epilog=(
@@ -24,7 +26,7 @@ Report = Annotated[Path | None, typer.Option(
     "python -m benchmark tune --insert docs/reproduction.md  [dim]# all of it, or what is left of it[/dim]"
 ))
 def tune(
-    method: Methods = None,
+    method: Row = None,
     stream: Paper = None,
     results: Results = Path("results"),
     data: Data = None,

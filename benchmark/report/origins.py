@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.printable import printable
 from benchmark.records import Record, path_of
 from benchmark.render import row_label, stream_label
 from benchmark.table import variants
@@ -79,8 +80,3 @@ def _named(letter: str, things: Sequence[dict[str, str]]) -> tuple[list[str], di
 
 def _shown(said: Mapping[str, str]) -> dict[str, str]:
     return {printable(name): printable(value) for name, value in said.items()}
-
-
-def printable(said: str) -> str:
-    """Without what could reorder or hide the text around it."""
-    return "".join(letter if letter.isprintable() else "?" for letter in said)

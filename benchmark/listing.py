@@ -10,16 +10,15 @@ from tabulate import tabulate
 from benchmark import plugins
 from benchmark.catalogue import STREAMS, StreamKind
 from benchmark.stream_names import from_elsewhere, stream_id
-from methods.catalogue import METHOD_ROWS
+from methods.catalogue import METHOD_ROWS, memoryless
 
 WIDTH = 100
 
 
 def catalogue() -> str:
     """The methods with their papers and the streams with their origin."""
-    memoryless = {True: "yes", False: "no", None: "n/a"}
     methods = tabulate(
-        [(id, row.title, memoryless[row.memoryless], row.reference) for id, row in METHOD_ROWS.items()],
+        [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"), tablefmt="simple",
         maxcolwidths=[None, None, None, 60],
     )

@@ -12,7 +12,7 @@ from benchmark.catalogue import STREAMS
 from benchmark.paper import SOURCE
 from benchmark.statistics import SIGNIFICANCE, Stream
 from benchmark.verdict import ACCURACY_POINTS, DEVIATIONS, FORGETTING
-from methods.catalogue import METHOD_ROWS
+from methods.catalogue import METHOD_ROWS, memoryless
 
 NONE = "–"
 VERDICT = (
@@ -35,12 +35,6 @@ def variant_label(variant: dict[str, object]) -> str:
 def stream_label(stream: str) -> str:
     """The stream's title; the id of one that is not the suite's own."""
     return STREAMS[stream].title if stream in STREAMS else stream
-
-
-def _memoryless(method: str) -> str:
-    if method not in METHOD_ROWS:
-        return NONE
-    return {True: "yes", False: "no", None: "n/a"}[METHOD_ROWS[method].memoryless]
 
 
 def _figure(mean: float | None, std: float | None, digits: int) -> str:
@@ -70,7 +64,7 @@ def _row(row: pd.Series, expected: int) -> list[str]:
         _figure(row["paper_forgetting"], row["paper_forgetting_std"], 2),
     )
     return [
-        row_label(row["method"], row["variant"]), _memoryless(row["method"]),
+        row_label(row["method"], row["variant"]), memoryless(row["method"]),
         _figure(row["accuracy_mean"], row["accuracy_std"], 1),
         _range(row["accuracy_low"], row["accuracy_high"]), paper[0],
         _figure(row["forgetting_mean"], row["forgetting_std"], 2), paper[1],

@@ -29,3 +29,8 @@ METHOD_ROWS: dict[str, MethodRow] = {
         "Multi-task", None, "Caruana, Multitask Learning, Machine Learning 1997; an upper bound here"
     ),
 }
+
+
+def memoryless(method: str) -> str:
+    """'yes' or 'no', 'n/a' where the question does not apply, a dash for a method from elsewhere."""
+    return {True: "yes", False: "no", None: "n/a"}[METHOD_ROWS[method].memoryless] if method in METHOD_ROWS else "–"

@@ -16,12 +16,10 @@ from benchmark.report.settings import Grid, grid
 from benchmark.statistics import Stream as Statistics
 from benchmark.table import frame, variants
 from benchmark.table import streams as statistics
-from methods.catalogue import METHOD_ROWS
+from methods.catalogue import memoryless
 
 Points = list[tuple[float, float | None]]
 """Mean over the seeds, and their sample standard deviation or None for a single seed, one a task."""
-
-_MEMORYLESS = {True: "yes", False: "no", None: "n/a"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
     matrices = np.array([met(run.accuracy_matrix) for run in complete if not unlike])
     return Cell(
         method=method, label=row_label(method, variant), variant=bool(variant), row=row,
-        memoryless=_MEMORYLESS[METHOD_ROWS[method].memoryless] if method in METHOD_ROWS else "–",
+        memoryless=memoryless(method),
         published=None if variant else PUBLISHED.get((method, stream)),
         seeds=sorted(run.seed for run in complete),
         average_accuracy=_points([100 * average_accuracies(a) for a in matrices]),

@@ -91,8 +91,9 @@ class _Run:
     def outcome(self) -> Outcome:
         """Train through the stream and evaluate the tasks met after each phase."""
         outcome, started = Outcome(), time.perf_counter()
-        with seeded(self.stream.seed), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the library, about itself
+        # What the library says about itself, some of it under filters of its own, is kept from the terminal.
+        silent = warnings.catch_warnings(record=True, action="ignore")
+        with seeded(self.stream.seed), contextlib.redirect_stdout(io.StringIO()), silent:
             try:
                 self._fill(outcome)
             except Diverged as place:

@@ -1,5 +1,7 @@
 """Avalanche's strategies as rows: the same records, and the suite's numbers wherever the definitions agree."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -151,3 +153,9 @@ def test_what_cannot_be_run_is_one_line(tmp_path, capsys, name, changes, part):
 def test_an_unknown_strategy_names_those_there_are():
     with pytest.raises(InputError, match="SynapticIntelligence"):
         strategy_named("avalanche:Zzz")
+
+
+def test_what_the_library_says_about_itself_is_not_shown():
+    with warnings.catch_warnings(record=True) as seen:
+        theirs("Replay", "permuted-digits", 0, epochs=1, mem_size=20)
+    assert seen == []

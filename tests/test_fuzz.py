@@ -74,7 +74,8 @@ NUMBERS = st.one_of(
     st.integers(-10, 40), st.integers(), st.floats(), st.sampled_from(["1e400", "0x10", "1_0", "٣", "1,5", " 2", "∞"]),
 ).map(str)
 NAMES = st.sampled_from([*METHOD_ROWS, *STREAMS, *FORMATS, *Settings.model_fields, "auto", "cpu"])
-PLACES = st.sampled_from(["sound", "damaged", "file", "file/x", ".", "/", "missing", "", " ", "~", "~nobody/x", "x" * 300, "a\nb"])
+PLACES = st.sampled_from(["sound", "damaged", "file", "file/x", ".", "/", "missing", "", " ", "~", "~nobody/x", "x" * 300,
+                          "a\nb"])
 
 
 def mostly(usual: st.SearchStrategy, else_: st.SearchStrategy) -> st.SearchStrategy:

@@ -43,7 +43,8 @@ def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) 
         with _digests_checked():
             return maker(**arguments, dataset_root=str(root))
     takes_root = "dataset_root" in inspect.signature(maker).parameters
-    for place in [*map(str, roots(directory)), None] if takes_root else [None]:  # None: where Avalanche keeps its downloads
+    kept = [None]  # where Avalanche keeps its downloads
+    for place in [*map(str, roots(directory)), *kept] if takes_root else kept:
         with _nothing_new() as refused, contextlib.redirect_stdout(io.StringIO()):
             try:
                 return maker(**arguments, **({"dataset_root": place} if takes_root else {}))

@@ -19,6 +19,7 @@ SEED = 100
 """Not among the seeds 0 to 4 that the table reports."""
 MORE_SEEDS = (101, 102, 103, 104)
 """Of the trials that the first seed cannot tell apart."""
+
 Changes = Mapping[str, float | int]
 
 SGD = ("learning_rate", "momentum", "batch_size")

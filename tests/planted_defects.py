@@ -107,7 +107,7 @@ DEFECTS = (
            "np.nanmax(matrix[:-1, :-1], axis=0) - ", "matrix[-2, :-1] - "),
     Defect("the last task counted in forgetting", "benchmark/metrics.py",
            "return (np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1])",
-           "return (np.nanmax(matrix[:-1], axis=0) - matrix[-1])"),
+           "return np.append(np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1], 0)"),
     Defect("standard deviation over tasks, not seeds", "benchmark/table.py",
            "rows = [_row(*group) for",
            'rows = [_row(*group) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for'),

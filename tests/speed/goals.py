@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from whole_table import whole_table
@@ -39,10 +41,17 @@ def goals(speed: dict) -> list[tuple[str, str, float, float]]:
     return rows
 
 
-def goals_table(speed: dict) -> str:
-    """As Markdown; a goal that is missed says so."""
-    rows = []
-    for goal, sense, limit, value in goals(speed):
-        met = value >= limit if sense == "at least" else value <= limit
-        rows.append([goal, f"{sense} {limit:g}", f"{value:.2f}", "met" if met else "**missed**"])
-    return tabulate(rows, ["goal", "wanted", "measured", ""], tablefmt="pipe", disable_numparse=True)
+def goals_table(speed: dict, others: Sequence[dict]) -> str:
+    """As Markdown; a goal that is missed says so. A column more for each of the other machines."""
+    rows = [[goal, f"{sense} {limit:g}", *_shown(sense, limit, value)] for goal, sense, limit, value in goals(speed)]
+    for other in others:
+        for row, (_, sense, limit, value) in zip(rows, goals(other), strict=True):
+            row += _shown(sense, limit, value)
+    headers = ["goal", "wanted", "measured", ""]
+    headers += [part for other in others for part in (other["conditions"]["processor"], "")]
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True)
+
+
+def _shown(sense: str, limit: float, value: float) -> list[str]:
+    met = value >= limit if sense == "at least" else value <= limit
+    return [f"{value:z.2f}", "met" if met else "**missed**"]

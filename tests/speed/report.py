@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
 from benchmark.insertion import insert  # noqa: E402
-from speed_tables import cost_table, document, print_all, speed_table  # noqa: E402
+from speed_tables import cost_table, document, of_other_machines, speed_table  # noqa: E402
 from timings import Timings  # noqa: E402
 
 
@@ -52,10 +52,11 @@ def main(raw_path: str, results: str, page: str, scaling: str, readme: str) -> N
     folder = Path(results)
     (folder / "speed.json").write_text(json.dumps(speed, indent=1) + "\n", encoding="utf-8")
     (folder / "speed.md").write_text(speed_table(speed) + "\n", encoding="utf-8")
-    insert(document(speed), Path(page), "speed")
+    text = document(speed, of_other_machines(folder))
+    insert(text, Path(page), "speed")
     insert(cost_table(speed), Path(scaling), "cost")
     insert(speed_table(speed), Path(readme), "speed")
-    print_all(speed)
+    print(text)
 
 
 if __name__ == "__main__":

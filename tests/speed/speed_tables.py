@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 from tabulate import tabulate
 
 from goals import goals_table
@@ -132,12 +136,13 @@ def scaling_table(speed: dict) -> str:
     return markdown(rows, ["whole run", "seconds", "a task, or a seed", "of it evaluation"])
 
 
-def document(speed: dict) -> str:
-    """All tables, for docs/performance.md."""
-    parts = (speed_table, goals_table, avalanche_table, layout_table, other_tables, scaling_table)
-    return "\n\n".join(part(speed) for part in parts)
+def document(speed: dict, others: Sequence[dict]) -> str:
+    """All tables, for docs/performance.md; of other machines what they make of the goals."""
+    told = [conditions(other["conditions"]) for other in others]
+    rest = (part(speed) for part in (avalanche_table, layout_table, other_tables, scaling_table))
+    return "\n\n".join([speed_table(speed), goals_table(speed, others), *told, *rest])
 
 
-def print_all(speed: dict) -> None:
-    """To the terminal."""
-    print(document(speed))
+def of_other_machines(results: Path) -> list[dict]:
+    """What was measured elsewhere and kept, results/speed-NAME.json."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("speed-*.json"))]

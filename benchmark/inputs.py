@@ -45,7 +45,7 @@ def methods(given: Sequence[str] | None) -> list[str]:
     """
     chosen = dict.fromkeys(stream_names.canonical(spec) for spec in given or METHOD_ROWS)
     for spec in chosen:
-        if spec not in METHOD_ROWS and not stream_names.is_file(spec) and ":" not in spec:
+        if spec not in METHOD_ROWS and not plugins.is_code(spec):
             one_of("--method", spec, [*METHOD_ROWS, *plugins.installed()])
     return sorted(chosen, key=lambda spec: list(METHOD_ROWS).index(spec) if spec in METHOD_ROWS else len(METHOD_ROWS))
 

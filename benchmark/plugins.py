@@ -41,6 +41,11 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def is_code(spec: str) -> bool:
+    """Whether a name means code: a file, package.module:Class or avalanche:NAME."""
+    return is_file(spec) or ":" in spec
+
+
 def method_named(spec: str) -> type[Method]:
     """The class of a method; the same one, as it was loaded first, for the life of the process.
 
@@ -73,13 +78,14 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
 
     stream: of the suite, or from elsewhere as benchmark.stream_names names it; then its arguments are among them.
     """
-    from benchmark.record import unrecordable
     from methods.settings import settings_for
 
     arguments, others = split(stream, overrides or {})
     if spec in METHOD_ROWS:
         settings = settings_for(spec, stream_id(stream), others)
     else:
+        from benchmark.record import unrecordable
+
         method = method_named(spec)
         settings = settings_for(method.id, stream_id(stream), others, method.Settings)
         name = unrecordable(settings)  # told now, for a record is made when all is trained

@@ -11,8 +11,6 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from benchmark.catalogue import STREAMS
-from benchmark.record import is_identifier
-from benchmark.records import GPU_FOLDER, SEARCH_FOLDER
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -43,6 +41,9 @@ def stream_id(name: str) -> str:
     """
     if not from_elsewhere(name) or name.startswith(AVALANCHE):
         return name
+    from benchmark.record import is_identifier  # with NumPy, which the command line's help needs not
+    from benchmark.records import GPU_FOLDER, SEARCH_FOLDER
+
     stem = Path(name).stem
     if stem in STREAMS:
         raise InputError(f"--stream: {name} would be called {stem}, which is a stream of the suite; rename the file")

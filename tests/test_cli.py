@@ -183,10 +183,10 @@ def test_data_shows_the_digests_of_what_it_finds(real_data, capsys):
     assert str(real_data.resolve()) in out and "train-images-idx3-ubyte 6bbc9ace898e44ae57da46a324031adb" in out
 
 
-def test_help_and_list_load_neither_torch_nor_pandas():
+def test_help_and_list_load_neither_torch_nor_pandas_nor_numpy():
     code = (
         "import sys; from benchmark.cli import main; main(['run', '--help']); main(['list', '--settings']); "
-        "print({'torch', 'pandas', 'avalanche', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+        "print({'torch', 'pandas', 'numpy', 'avalanche', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "set()\n")

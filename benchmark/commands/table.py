@@ -6,8 +6,8 @@ from benchmark import atomic, inputs
 from benchmark.app import app
 from benchmark.catalogue import STREAMS
 from benchmark.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
-from benchmark.plugins import id_of
-from benchmark.stream_names import is_file, stream_id
+from benchmark.plugins import id_of, is_code
+from benchmark.stream_names import stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -35,7 +35,7 @@ def table(
 
     everything = load_all(results)
     known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
-    method = [id_of(name) if name not in known and (is_file(name) or ":" in name) else name for name in method or ()]
+    method = [id_of(name) if name not in known and is_code(name) else name for name in method or ()]
     inputs.names("--method", method, known, ())
     stream = [stream_id(name) for name in stream or ()]
     inputs.names("--stream", stream, dict.fromkeys([*STREAMS, *sorted({r.stream for r in everything})]), ())

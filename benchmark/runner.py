@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -177,9 +178,7 @@ def _threads(count: int) -> Iterator[None]:
 
 def _of_one_form(streams: list[Stream]) -> list[list[Stream]]:
     """The streams that can take the same steps, together."""
-    def form(stream: Stream) -> tuple[object, ...]:
-        return stream.form
-
+    form = attrgetter("form")
     return [list(group) for _, group in groupby(sorted(streams, key=form), key=form)]
 
 

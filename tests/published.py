@@ -157,7 +157,7 @@ def main(store: Path, document: Path) -> None:
     named = os.environ.get("BENCHMARK_DATA")
     for name, run in missing(done, Path(named) if named else None):
         done[name] = {**run(), "processor": processor(), "versions": versions()}
-        atomic.write(store, json.dumps(done, indent=1).encode(), store.with_suffix(".tmp"))
+        atomic.write(store, json.dumps(done, indent=1).encode())
         print(name, *figures(done[name]["accuracy_matrix"]), flush=True)
     insert(cifar_text(done), document, "published")
     insert(mnist_text(done), document, "published-mnist")

@@ -20,6 +20,12 @@ MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 SMALL = ["--method", "naive", "--stream", "split-digits", "--set", "tasks=2", "--set", "train_examples=20",
          "--jobs", "1"]
 
+SMALL_FILES = (
+    "import resource, signal\n"
+    "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
+)
+"""The beginning of a script that may write no file of more than 500 bytes."""
+
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -151,8 +157,7 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path):
     old = records.save(tmp_path, run)
     before = contents(tmp_path)
     script = (
-        "import resource, signal, sys; from pathlib import Path; from benchmark import records\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
+        f"{SMALL_FILES}import sys; from pathlib import Path; from benchmark import records\n"
         "run, = records.load_all(Path(sys.argv[1]))\n"
         "try: records.save(Path(sys.argv[1]), run.model_copy(update={'seconds': 9.0}))\n"
         "except Exception as error: print(type(error).__name__, error)\n"
@@ -167,11 +172,7 @@ def test_a_document_outlives_a_disk_that_is_full(results, tmp_path, option):
     document = tmp_path / "table.md"
     document.write_text("before\n<!-- table -->\n<!-- /table -->\n" + 500 * "after\n")
     before = contents(tmp_path)
-    script = (
-        "import resource, signal, sys; from benchmark.cli import main\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
+    script = f"{SMALL_FILES}import sys; from benchmark.cli import main; sys.exit(main(sys.argv[1:]))"
     command = ["table", "--results", str(results), option, str(document)]
     done = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True, text=True)
     one_line(done, str(document), "File too large")

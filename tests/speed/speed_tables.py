@@ -96,8 +96,8 @@ def cost_table(speed: dict) -> str:
     cores, runs = speed["conditions"]["cores"], {"MNIST": 60, "Split CIFAR-100": 30}
     rows = []
     for name, hours in whole_table(speed).items():
-        core_hours = hours * cores / runs[name] * SEEDS * 10_000
         seconds = hours * cores * 3600 / runs[name]
+        core_hours = 10_000 * SEEDS * seconds / 3600
         rows.append([name, f"{seconds:,.0f}", f"{core_hours:,.0f}", f"{core_hours / 100:.1f} h",
                      f"{core_hours / 1000:.1f} h"])
     headers = ["10,000 cells of", "seconds a run", "core hours", "on 100 cores", "on 1,000 cores"]

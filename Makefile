@@ -40,29 +40,28 @@ test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
 
 test-cluster: .venv/installed  ## the tests of Ray and Slurm (submitit), on this machine alone; installs both first
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[ray,slurm]'
-	@.venv/bin/python -m pytest tests/test_ray.py tests/test_slurm.py tests/test_executors.py
+	@.venv/bin/python -m pytest tests/runs/test_ray.py tests/runs/test_slurm.py tests/runs/test_executors.py
 
 check: .venv/installed  ## small cells against their references, the committed tables against their records
 	@$(RUN) check
 
 defects: .venv/installed  ## plant defects in a copy of the project: tests or check must catch each
-	@.venv/bin/python tests/planted_defects.py
+	@.venv/bin/python -m tests.tools.planted_defects
 
 bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; needs BENCHMARK_DATA=DIR, idle cores
 	@mkdir -p out results
 	@.venv/bin/python -m pytest tests/speed -o python_files='bench_*.py' -o python_functions='bench_*' \
 	  -W ignore -rs --benchmark-quiet --benchmark-json=out/bench.json
-	@.venv/bin/python tests/speed/report.py out/bench.json results docs/performance.md docs/scaling.md README.md
+	@.venv/bin/python -m tests.speed.report out/bench.json results docs/performance.md docs/scaling.md README.md
 
 bench-gpu: .venv/installed  ## the same on a GPU, and the whole table there; needs a GPU and BENCHMARK_DATA=DIR
-	@for part in steps seeds table show; do \
-	  PYTHONPATH=.:tests/speed .venv/bin/python tests/speed/gpu.py $$part || exit; done
+	@for part in steps seeds table show; do .venv/bin/python -m tests.speed.gpu $$part || exit; done
 
 soak: .venv/installed  ## the demo again and again for SOAK_MINUTES=30: nothing may leak, no record be unsound
-	@PYTHONPATH=. .venv/bin/python tests/soak.py
+	@.venv/bin/python -m tests.tools.soak
 
 published: .venv/installed  ## what the published code itself gives; needs BENCHMARK_DATA=DIR, half an hour
-	@PYTHONPATH=.:tests .venv/bin/python tests/published.py results/published.json docs/reproduction.md
+	@.venv/bin/python -m tests.tools.published results/published.json docs/reproduction.md
 
 docs: .venv/installed  ## the documentation as a site, out/site/index.html
 	@PYTHONPATH=. .venv/bin/python -m mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml

@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     if name == "load_results":  # loads pandas
-        from benchmark.frames import load_results
+        from benchmark.records.frames import load_results
 
         return load_results
     raise AttributeError(f"module 'benchmark' has no attribute {name!r}")

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from benchmark.output import Output, say_wrong
+from benchmark.cli.output import Output, say_wrong
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     sys.path.append("")  # the current directory, also for the installed command: package.module:Class may lie there
     try:
         signal.signal(signal.SIGTERM, _interrupt)
-        from benchmark import cli  # takes a while, in which a person may press Ctrl-C
+        from benchmark.cli import main as cli  # takes a while, in which a person may press Ctrl-C
 
         return cli.main(sys.argv[1:])
     except KeyboardInterrupt:

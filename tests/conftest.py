@@ -1,6 +1,6 @@
 """What several test files share."""
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import os
 from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from benchmark import __version__
-from benchmark.records import load_all
+from benchmark.records.store import load_all
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings
 

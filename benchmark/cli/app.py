@@ -1,4 +1,4 @@
-"""The application that the commands of benchmark/commands add themselves to."""
+"""The application that the commands of benchmark/cli/commands add themselves to."""
 
 import sys
 from pathlib import Path

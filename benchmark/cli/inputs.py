@@ -3,8 +3,9 @@
 import difflib
 from collections.abc import Collection, Sequence
 
-from benchmark import plugins, stream_names
-from benchmark.catalogue import STREAMS
+from benchmark.streams import names as stream_names
+from benchmark.streams.kinds import STREAMS
+from benchmark.training import external
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -38,20 +39,20 @@ def names(
 
 
 def methods(given: Sequence[str] | None) -> list[str]:
-    """The methods given, as benchmark.plugins names them, each once; all built-in ones if none is given.
+    """The methods given, as benchmark.training.external names them, each once; all built-in ones if none is given.
 
     Built-in ones come first, in the paper's order. Raises InputError, with the nearest known name, for one that
     is not known; whether a file or a module holds a method shows when it is loaded.
     """
     chosen = dict.fromkeys(stream_names.canonical(spec) for spec in given or METHOD_ROWS)
     for spec in chosen:
-        if spec not in METHOD_ROWS and not plugins.is_code(spec):
-            one_of("--method", spec, [*METHOD_ROWS, *plugins.installed()])
+        if spec not in METHOD_ROWS and not external.is_code(spec):
+            one_of("--method", spec, [*METHOD_ROWS, *external.installed()])
     return sorted(chosen, key=lambda spec: list(METHOD_ROWS).index(spec) if spec in METHOD_ROWS else len(METHOD_ROWS))
 
 
 def streams(given: Sequence[str] | None, default: Collection[str]) -> list[str]:
-    """The streams given, as benchmark.stream_names names them, each once, the suite's own first; or the default.
+    """The streams given, as benchmark.streams.names names them, each once, the suite's own first; or the default.
 
     Raises InputError, with the nearest known name, for one that is not known, and for two that would be recorded
     as one.

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from benchmark import plugins
-from benchmark.catalogue import STREAMS, StreamKind
-from benchmark.stream_names import from_elsewhere, stream_id
+from benchmark.streams.kinds import STREAMS, StreamKind
+from benchmark.streams.names import from_elsewhere, stream_id
+from benchmark.training import external
 from methods.catalogue import METHOD_ROWS, memoryless
 
 WIDTH = 100
@@ -53,25 +53,25 @@ def settings_json(methods: Sequence[str], streams: Mapping[str, Mapping[str, obj
     for stream, changes in streams.items():
         for method in methods:
             rows = {name: {"value": value, "source": source} for name, value, source in _rows(method, stream, changes)}
-            cells.append({"method": plugins.id_of(method), "stream": stream_id(stream), "settings": rows})
+            cells.append({"method": external.id_of(method), "stream": stream_id(stream), "settings": rows})
     return json.dumps(cells, indent=1)
 
 
 def _rows(method: str, stream: str, changes: Mapping[str, object]) -> list[tuple[str, object, str]]:
-    sources = plugins.sources_of(method, stream) | dict.fromkeys(changes, "given here")
+    sources = external.sources_of(method, stream) | dict.fromkeys(changes, "given here")
     if from_elsewhere(stream) and "tasks" in changes:
         sources["tasks"] = "given, or the stream's experiences"
-    return [(name, value, sources[name]) for name, value in plugins.settings_of(method, stream, changes)]
+    return [(name, value, sources[name]) for name, value in external.settings_of(method, stream, changes)]
 
 
 def _cell(method: str, stream: str, changes: Mapping[str, object]) -> str:
     rows = _rows(method, stream, changes)
     table = tabulate(rows, headers=("setting", "value", "source"), tablefmt="simple", disable_numparse=True)
-    return f"{plugins.id_of(method)} on {stream_id(stream)}\n{table}"
+    return f"{external.id_of(method)} on {stream_id(stream)}\n{table}"
 
 
 def data(rows: Sequence[Mapping[str, str]]) -> str:
-    """The data sets as benchmark.data.describe gives them: where they lie, their digests, their source."""
+    """The data sets as benchmark.streams.datasets.describe gives them: where they lie, their digests, their source."""
     return "\n\n".join("\n".join(_data_set(row)) for row in rows)
 
 

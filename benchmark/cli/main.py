@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from typer.exceptions import TyperException
 
-import benchmark.commands  # noqa: F401  (adds them to the application)
-from benchmark.app import COMMAND, app
-from benchmark.output import Unwritable, say_wrong, silence
-from benchmark.printable import printable
+import benchmark.cli.commands  # noqa: F401  (adds them to the application)
+from benchmark.cli.app import COMMAND, app
+from benchmark.cli.output import Unwritable, say_wrong, silence
+from benchmark.common.text import printable
 from methods.errors import InputError
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs
-from benchmark.catalogue import STREAMS
+from benchmark.cli import inputs
+from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 
 FORMATS = {"markdown": ".md", "latex": ".tex", "csv": ".csv", "html": ".html", "json": ".json"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from benchmark.randomness import Asked, Randomness
+from benchmark.common.randomness import Asked, Randomness
 from methods.batch import Batch
 
 Passes = Callable[..., Sequence[Tensor]]

@@ -1,4 +1,4 @@
-"""Files that are written in whole or not at all."""
+"""Files written in whole or not at all, and text that the suite puts into documents between marks."""
 
 import os
 import secrets
@@ -38,3 +38,32 @@ def _replace(path: Path, content: bytes, draft: Path | None) -> None:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def insert(text: str, document: Path, mark: str) -> None:
+    """Replace what stands between the lines <!-- mark --> and <!-- /mark --> of a document.
+
+    Raises InputError where the document cannot be read or written or has no such lines; then it stays as it was.
+    """
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    try:
+        before, found, rest = document.read_text(encoding="utf-8").partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise InputError(f"{document} has no lines {begin.strip()} and {end} to put the text between")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot put the text into {document}: {error}") from None
+    write(document, f"{before}{begin}\n{text}\n\n{end}{after}".encode())
+
+
+def inserted(document: Path, mark: str) -> str | None:
+    """What stands between the lines <!-- mark --> and <!-- /mark --> of a document; None without such lines.
+
+    Raises InputError where the document cannot be read.
+    """
+    try:
+        _, found, rest = document.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {document}: {error}") from None
+    text, closed, _ = rest.partition(f"<!-- /{mark} -->")
+    return text if found and closed else None

@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.capture import captured
-from benchmark.dropout import mask
-from benchmark.gradients import Factored
-from benchmark.heads import own_logits, output_errors
-from benchmark.randomness import Randomness
+from benchmark.common.cuda_graphs import captured
+from benchmark.common.randomness import Randomness
+from benchmark.networks.dropout import mask
+from benchmark.networks.gradients import Factored
+from benchmark.networks.heads import output_errors, own_logits
 from methods.batch import Batch
 
 CACHE_LINE = 16
@@ -24,7 +24,7 @@ class MLP:
 
     theta [S, P] holds, layer after layer, the weight [in, out] and then the bias [out] of each seed's network, and
     zeros up to the next cache line.
-    The gradient is worked out by hand and kept as factors (see benchmark/gradients.py); tests hold it against
+    The gradient is worked out by hand and kept as factors (see benchmark/networks/gradients.py); tests hold it against
     autograd. Dropout follows each hidden ReLU, as in the published model.
     """
 

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.capture import captured
-from benchmark.dropout import mask
-from benchmark.gradients import Parts
-from benchmark.heads import chosen_logits, own_logits
-from benchmark.randomness import Randomness
+from benchmark.common.cuda_graphs import captured
+from benchmark.common.randomness import Randomness
+from benchmark.networks.dropout import mask
+from benchmark.networks.gradients import Parts
+from benchmark.networks.heads import chosen_logits, own_logits
 from methods.batch import Batch
 
 WIDTH = 20

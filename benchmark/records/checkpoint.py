@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
@@ -21,14 +19,27 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from benchmark import atomic, records
-from benchmark.engine import Cell, Outcome
+from benchmark.common import files
+from benchmark.records import store
 
 FOLDER = ".state"
-SAVE_EVERY = 2.0
-"""Seconds that lie between two saves at least: what was trained in less is as soon trained again."""
-LARGEST_SHARE = 0.03
-"""Of the time that saving may take: on a slow disk the saves lie further apart."""
+@dataclass
+class Outcome:
+    """What came of one seed, and where it diverged if it did.
+
+    accuracy_matrix: a[t][i] for the tasks t trained; None for a task i not met by then, which is not measured.
+    """
+
+    accuracy_matrix: list[list[float | None]] = field(default_factory=list)
+    status: str = "complete"
+    diverged: dict[str, int] | None = None
+    seconds: float = 0.0
+
+    def add_rows(self, count: int, tasks: int, accuracy: Callable[[int], float]) -> None:
+        """Measure the tasks met once `count` more are trained, of `tasks` in all; a row for each of the `count`."""
+        met = len(self.accuracy_matrix) + count
+        row = [accuracy(task) for task in range(met)] + [None] * (tasks - met)
+        self.accuracy_matrix.extend([row] * count)
 
 
 class Damaged(ValueError):
@@ -60,7 +71,7 @@ class State:
 def identity(
     method: str, stream: str, settings: Mapping[str, object] | BaseModel, origin: Mapping[str, object]
 ) -> dict[str, JsonValue]:
-    """What must be the same for a run to go on bit for bit; origin: see benchmark.provenance.gather."""
+    """What must be the same for a run to go on bit for bit; origin: see benchmark.records.provenance.gather."""
     same = {name: origin[name] for name in ("code", "data", "versions", "device", "processor")}
     return {"method": method, "stream": stream, "settings": dict(settings)} | same
 
@@ -69,48 +80,9 @@ def path_of(
     results: Path, method: str, stream: str, seeds: Sequence[int], settings: Mapping[str, object] | BaseModel
 ) -> Path:
     """Where the state of these seeds side by side lies, below <results>/.state/<stream>/<method>/."""
-    run = records.path_of(results, method, stream, seeds[0], settings).stem
+    run = store.path_of(results, method, stream, seeds[0], settings).stem
     company = hashlib.sha256(json.dumps(list(seeds)).encode()).hexdigest()[:8]
     return Path(results) / FOLDER / stream / method / f"{run}-{company}.safetensors"
-
-
-def find(
-    path: Path, seeds: Collection[int], run: Mapping[str, JsonValue], warn: Callable[[str], None]
-) -> list[State]:
-    """The states beside `path` that hold any of `seeds`, no seed twice.
-
-    What is damaged, or comes from another `run`, is removed with a warning: its runs begin anew.
-    """
-    states, taken = [], set()
-    for place in _beside(path):
-        try:
-            state = load(place)
-        except FileNotFoundError:
-            continue  # its runs are recorded by now
-        except Damaged as error:
-            remove(place)
-            warn(f"{place} is damaged ({error}); removed, and its runs begin anew")
-            continue
-        own = set(state.point.seeds)
-        if not own & set(seeds) or own & taken:
-            continue
-        other = [name for name, value in run.items() if state.point.run.get(name) != value]
-        if other:
-            remove(place)
-            warn(f"{place} was saved with other {', '.join(other)}; removed, and its runs begin anew")
-            continue
-        taken |= own
-        states.append(state)
-    return states
-
-
-def of_recorded(path: Path, seeds: Collection[int]) -> Iterator[State]:
-    """The states beside `path` that hold none but these seeds."""
-    for place in _beside(path):
-        with suppress(Damaged, FileNotFoundError):
-            found = load(place)
-            if set(found.point.seeds) <= set(seeds):
-                yield found
 
 
 def save(path: Path, point: Point, tensors: Mapping[str, Tensor]) -> None:
@@ -124,7 +96,7 @@ def save(path: Path, point: Point, tensors: Mapping[str, Tensor]) -> None:
 
 def put(path: Path, content: bytes) -> None:
     """Write the bytes of a state, perhaps another machine's, as `save` does."""
-    atomic.write(path, content, _draft(path))
+    files.write(path, content, _draft(path))
 
 
 def load(path: Path) -> State:
@@ -149,37 +121,6 @@ def remove(path: Path) -> None:
     """Remove a state and what an interrupted save left beside it."""
     path.unlink(missing_ok=True)
     _draft(path).unlink(missing_ok=True)
-
-
-class Keeper:
-    """Saves the state of a cell as its tasks end."""
-
-    def __init__(self, path: Path, run: dict[str, JsonValue], threads: int, started: str) -> None:
-        self.path, self.run, self.threads, self.started = path, run, threads, started
-        self._due = time.monotonic() + SAVE_EVERY
-
-    def __call__(self, cell: Cell) -> None:
-        """Called when a phase is trained and evaluated.
-
-        Seeds that end together are saved whatever it costs, before the first of them is recorded: should the
-        others not come to it, they must not train again without it.
-        """
-        together = len(cell.streams) > 1 and cell.finished
-        began = time.monotonic()
-        if not together and began < self._due:
-            return
-        point = Point(
-            run=self.run, seeds=[stream.seed for stream in cell.streams], threads=self.threads,
-            started=self.started, phase=cell.phase, outcomes=cell.outcomes,
-        )
-        save(self.path, point, cell.state())
-        ended = time.monotonic()
-        self._due = ended + max(SAVE_EVERY, (ended - began) / LARGEST_SHARE)
-
-
-def _beside(path: Path) -> list[Path]:
-    settings = path.stem.split("-")[2]
-    return sorted(path.parent.glob(f"seed-*-{settings}-*.safetensors"))
 
 
 def _draft(path: Path) -> Path:

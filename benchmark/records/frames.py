@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.record import Metrics, Provenance, Record
-from benchmark.records import load_all
+from benchmark.records.schema import Metrics, Provenance, Record
+from benchmark.records.store import load_all
 from methods.errors import InputError
 
 _FIRST = ["method", "stream", "seed", "status", *Metrics.model_fields, "seconds", "diverged.task", "diverged.step"]

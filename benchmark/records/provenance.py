@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmark import __version__
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("torch", "torchvision", "avalanche-lib", "numpy")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from benchmark import metrics
+from benchmark.records import metrics
 
 # What a file says is foreign: it must not steer the terminal that shows it.
 Text = Annotated[str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$", max_length=500)]
@@ -24,7 +24,7 @@ class _Part(BaseModel):
 
 
 class Metrics(_Part):
-    """What benchmark.metrics makes of the matrix, fractions; all None for a diverged run."""
+    """What benchmark.records.metrics makes of the matrix, fractions; all None for a diverged run."""
 
     average_accuracy: float | None
     average_forgetting: float | None
@@ -40,7 +40,7 @@ class Divergence(_Part):
 
 
 class Provenance(_Part):
-    """Where the numbers come from; see benchmark.provenance."""
+    """Where the numbers come from; see benchmark.records.provenance."""
 
     commit: str | None
     clean: bool | None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from benchmark import atomic
-from benchmark.record import Divergence, Metrics, Provenance, Record, Value, compose, digest, sealed, text
+from benchmark.common import files as atomic
+from benchmark.records.schema import Divergence, Metrics, Provenance, Record, Value, compose, digest, sealed, text
 from methods.errors import InputError
 
 __all__ = [

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.printable import printable
-from benchmark.records import Record, files, load_placed
+from benchmark.common.text import printable
+from benchmark.records.schema import Record
+from benchmark.records.store import files, load_placed
 from methods.errors import InputError
 
 
@@ -73,14 +74,14 @@ def _damaged_states(results: Path) -> Iterator[str]:
     places = sorted(results.glob(".state/*/*/*.safetensors"))
     if not places:
         return
-    from benchmark import state  # loads PyTorch, which records alone do not need
+    from benchmark.records import checkpoint  # loads PyTorch, which records alone do not need
 
     for place in places:
         try:
-            state.load(place)
+            checkpoint.load(place)
         except FileNotFoundError:
             continue  # its runs are recorded by now
-        except state.Damaged as error:
+        except checkpoint.Damaged as error:
             yield printable(f"{place} is no sound state ({error}); remove it, and its runs begin anew")
 
 

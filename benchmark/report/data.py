@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.catalogue import STREAMS
-from benchmark.metrics import average_accuracies, met, task_forgetting
-from benchmark.paper import PUBLISHED, Figure
-from benchmark.records import Record
-from benchmark.render import row_label, stream_label
+from benchmark.records.metrics import average_accuracies, met, task_forgetting
+from benchmark.records.schema import Record
 from benchmark.report.settings import Grid, grid
-from benchmark.statistics import Stream as Statistics
-from benchmark.table import frame, variants
-from benchmark.table import streams as statistics
+from benchmark.streams.kinds import STREAMS
+from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.published import PUBLISHED, Figure
+from benchmark.tables.statistics import Stream as Statistics
+from benchmark.tables.table import frame, variants
+from benchmark.tables.table import streams as statistics
 from methods.catalogue import memoryless
 
 Points = list[tuple[float, float | None]]
@@ -30,7 +30,7 @@ class Cell:
     label: str
     memoryless: str  # yes, no, n/a, or – for a method from elsewhere
     variant: bool  # whether settings were changed
-    row: Mapping[str, object]  # as benchmark.table.frame has it, None for what is not there
+    row: Mapping[str, object]  # as benchmark.tables.table.frame has it, None for what is not there
     published: Figure | None
     seeds: list[int]  # of the complete runs, which everything below is averaged over
     average_accuracy: Points  # A_t, percent

@@ -7,7 +7,7 @@ from itertools import count
 from benchmark.report.data import Points, Stream
 from methods.catalogue import METHOD_ROWS
 
-# As many as benchmark.figure has; report.css holds the colours and the dashes.
+# As many as benchmark.tables.curves has; report.css holds the colours and the dashes.
 COLOURS, LINES = 7, 4
 WIDTH, HEIGHT = 420, 290
 LEFT, RIGHT, TOP, BOTTOM = 40, 412, 8, 252  # the edges of the plot

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.printable import printable
-from benchmark.records import Record, path_of
-from benchmark.render import row_label, stream_label
-from benchmark.table import variants
+from benchmark.common.text import printable
+from benchmark.records.schema import Record
+from benchmark.records.store import path_of
+from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.table import variants
 
 UNKNOWN = "unknown"
 

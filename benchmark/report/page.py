@@ -10,13 +10,15 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark import __version__, atomic, table
-from benchmark.records import Record
-from benchmark.render import caption, order_note, pairs_note, row_label
+from benchmark import __version__
+from benchmark.common import files as atomic
+from benchmark.records.schema import Record
 from benchmark.report import drawing
 from benchmark.report.data import Cell, Stream, streams
 from benchmark.report.origins import origins
 from benchmark.report.settings import marks
+from benchmark.tables import table
+from benchmark.tables.formats import caption, order_note, pairs_note, row_label
 
 DOWNLOADS = {"CSV": ("csv", "table.csv"), "LaTeX": ("latex", "table.tex"), "Markdown": ("markdown", "table.md")}
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from benchmark.catalogue import STREAMS
-from benchmark.records import Value
+from benchmark.records.schema import Value
+from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.settings import settings_for, sources_for
 

@@ -9,14 +9,16 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from benchmark import out_of_memory, records, state
-from benchmark.claims import Claims
-from benchmark.interface import check_phases
-from benchmark.plugins import distinct, settings_of
-from benchmark.stream_names import arguments_of, stream_id
-from benchmark.streams import Stream, build, whole
-from benchmark.unit import Unit
-from benchmark.version import code_version
+from benchmark.common import memory
+from benchmark.records import checkpoint, store
+from benchmark.records.code_version import code_version
+from benchmark.runs import resume
+from benchmark.runs.claims import Claims
+from benchmark.runs.unit import Unit
+from benchmark.streams.build import Stream, build, whole
+from benchmark.streams.names import arguments_of, stream_id
+from benchmark.training.checks import check_phases
+from benchmark.training.external import distinct, settings_of
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -30,7 +32,7 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.plugins says, `streams` as benchmark.stream_names does. A network of small layers
+    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of small layers
     trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. Raises
     InputError for methods, streams, settings, data or records that cannot be used.
     """
@@ -40,7 +42,7 @@ def plan(
 
     @cache
     def probe(source: str, *settings: object) -> Stream:
-        with out_of_memory.refused(stream_id(source)):
+        with memory.refused(stream_id(source)):
             return build(source, seeds[0], *settings)
 
     units, among = [], 0
@@ -51,7 +53,7 @@ def plan(
         check_phases(classes[spec], settings.tasks)
         missing = tuple(
             seed for seed in seeds
-            if force or not records.recorded(results, method, stream, seed, settings, code, first.digests)
+            if force or not store.recorded(results, method, stream, seed, settings, code, first.digests)
         )
         alone = first.kind.network == "resnet18" and device == "cpu"
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
@@ -64,11 +66,11 @@ def plan(
 
 def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded: set[int]) -> None:
     """Remove the state of a process that was killed when it had recorded its last run and not yet removed that."""
-    for found in state.of_recorded(state.path_of(results, method, stream, [0], settings), recorded):
-        runs = [records.path_of(results, method, stream, seed, settings) for seed in found.point.seeds]
+    for found in resume.of_recorded(checkpoint.path_of(results, method, stream, [0], settings), recorded):
+        runs = [store.path_of(results, method, stream, seed, settings) for seed in found.point.seeds]
         with suppress(InputError, OSError), Claims(results) as claims:  # as in results that cannot be written
             if claims.take(runs):
-                state.remove(found.path)
+                checkpoint.remove(found.path)
 
 
 def _cost(stream: Stream, settings: Settings, seeds: int) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from benchmark.printable import printable
-from benchmark.record import Record, summary
+from benchmark.common.text import printable
+from benchmark.records.schema import Record, summary
 
 
 @dataclass(frozen=True)

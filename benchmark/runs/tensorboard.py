@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from benchmark import metrics
-from benchmark.progress import Evaluated, Event, Saved
+from benchmark.records import metrics
+from benchmark.runs.progress import Evaluated, Event, Saved
 from methods.errors import InputError
 
 

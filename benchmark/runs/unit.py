@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.plugins import method_named, settings_of
+from benchmark.training.external import method_named, settings_of
 from methods.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Unit:
     cost: float  # how long it takes, in no particular measure
     among: int = 1  # units of the whole command, those that are recorded included
     force: bool = False  # run also what is recorded
-    spec: str = ""  # what benchmark.plugins loads the method by, where that is not its id
-    source: str = ""  # what benchmark.streams builds the stream from, where that is not its id
+    spec: str = ""  # what benchmark.training.external loads the method by, where that is not its id
+    source: str = ""  # what benchmark.streams.build builds the stream from, where that is not its id
 
     @property
     def title(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,15 +14,19 @@ from pathlib import Path
 
 import torch
 
-from benchmark import engine, out_of_memory, provenance, records, state
-from benchmark.claims import Claims
-from benchmark.plugins import errors_told
-from benchmark.progress import Advance, Evaluated, Event, Notice, Saved
-from benchmark.state import Keeper, State
-from benchmark.stream_names import arguments_of
-from benchmark.streams import Stream, build
-from benchmark.unit import Unit, named
-from benchmark.version import code_version
+from benchmark.common import memory
+from benchmark.common.loading import errors_told
+from benchmark.records import checkpoint, provenance, schema, store
+from benchmark.records.checkpoint import State
+from benchmark.records.code_version import code_version
+from benchmark.runs import resume
+from benchmark.runs.claims import Claims
+from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved
+from benchmark.runs.resume import Keeper
+from benchmark.runs.unit import Unit, named
+from benchmark.streams.build import Stream, build
+from benchmark.streams.names import arguments_of
+from benchmark.training import engine
 from methods.errors import InputError
 
 Tell = Callable[[Event], None]
@@ -47,7 +51,7 @@ def work(index: int, unit: Unit, results: Path, data: Path | None, device: str, 
     company decides the last bits of runs, and so a unit is not split. Returns None when all are recorded.
     Raises InputError where the records cannot be written or memory runs out.
     """
-    with out_of_memory.refused(unit.title), Claims(results) as claims:
+    with memory.refused(unit.title), Claims(results) as claims:
         if not _Work(index, unit, results, data, device, tell, claims).done():
             return replace(unit, force=False)  # what the other process recorded by then is new
     tell(Advance(index, 1.0, 0, 1.0))
@@ -87,7 +91,7 @@ class _Work:
         return self.claims.take(map(self._place, seeds))
 
     def _place(self, seed: int) -> Path:
-        return records.path_of(self.results, self.unit.method, self.unit.stream, seed, self.unit.settings)
+        return store.path_of(self.results, self.unit.method, self.unit.stream, seed, self.unit.settings)
 
     def _stream(self, seed: int) -> Stream:
         source, settings = self.unit.source or self.unit.stream, self.unit.settings
@@ -99,7 +103,7 @@ class _Work:
         for draft in record.parent.glob(f".{record.stem}.*.tmp"):
             draft.unlink(missing_ok=True)
         unit, code = self.unit, self._code()
-        return not unit.force and records.recorded(
+        return not unit.force and store.recorded(
             self.results, unit.method, unit.stream, stream.seed, unit.settings, code, stream.digests
         )
 
@@ -111,16 +115,16 @@ class _Work:
         return provenance.gather(self._code(), streams[0].digests, self.device, threads, seeds)
 
     def _run(self, origin: Mapping[str, object]) -> dict[str, object]:
-        return state.identity(self.unit.method, self.unit.stream, self.unit.settings, origin)
+        return checkpoint.identity(self.unit.method, self.unit.stream, self.unit.settings, origin)
 
     def _state_path(self, streams: list[Stream]) -> Path:
         seeds = [stream.seed for stream in streams]
-        return state.path_of(self.results, self.unit.method, self.unit.stream, seeds, self.unit.settings)
+        return checkpoint.path_of(self.results, self.unit.method, self.unit.stream, seeds, self.unit.settings)
 
     def _begun(self, streams: list[Stream]) -> list[State]:
         run = self._run(self._origin(streams, torch.get_num_threads()))
         seeds = [stream.seed for stream in streams]
-        return state.find(self._state_path(streams), seeds, run, lambda line: self.tell(Notice(line)))
+        return resume.find(self._state_path(streams), seeds, run, lambda line: self.tell(Notice(line)))
 
     def _train(self, group: list[Stream], begun: State | None, report: engine.Report) -> None:
         """Train a group side by side, from where it was begun, and record its runs."""
@@ -136,16 +140,16 @@ class _Work:
             for stream, outcome in zip(group, cell.outcomes, strict=True):
                 self.tell(Evaluated(self._place(stream.seed), list(outcome.accuracy_matrix)))
 
-        with _threads(threads), errors_told(self.unit.load()), out_of_memory.refused(self.unit.title):
+        with _threads(threads), errors_told(self.unit.load()), memory.refused(self.unit.title):
             outcomes = self._outcomes(group, begun, report, keep)
         for stream, outcome in zip(group, outcomes, strict=True):
             if not self._recorded(stream):
                 self._save(stream, outcome, origin)
-        state.remove(path)
+        checkpoint.remove(path)
 
     def _outcomes(
         self, group: list[Stream], begun: State | None, report: engine.Report, keep: engine.Keep
-    ) -> list[engine.Outcome]:
+    ) -> list[checkpoint.Outcome]:
         method, settings = self.unit.load(), self.unit.settings
         train = getattr(method, "train", engine.train)  # a method may come with a training loop of its own
         if begun:
@@ -158,12 +162,12 @@ class _Work:
                 self.tell(Notice(f"{begun.path}: {error}; its runs begin anew"))
         return train(method, group, settings, self.device, report, keep=keep)
 
-    def _save(self, stream: Stream, outcome: engine.Outcome, origin: Mapping[str, object]) -> None:
-        record = records.compose(
+    def _save(self, stream: Stream, outcome: checkpoint.Outcome, origin: Mapping[str, object]) -> None:
+        record = schema.compose(
             self.unit.method, self.unit.stream, stream.seed, self.unit.settings, outcome.accuracy_matrix,
             outcome.seconds, outcome.diverged, origin,
         )
-        self.tell(Saved(records.save(self.results, record), record))
+        self.tell(Saved(store.save(self.results, record), record))
 
 
 @contextmanager

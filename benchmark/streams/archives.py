@@ -1,6 +1,6 @@
 """The data files of MNIST and CIFAR-100: where they are looked for, their digests, their download."""
 
-import benchmark.compat  # noqa: F401  (before torchvision)
+import benchmark.common.imports  # noqa: F401  (before torchvision)
 
 import contextlib
 import http.client

@@ -3,7 +3,7 @@
 Shape letters: T tasks, N examples, D pixels, C classes of a head.
 """
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,13 +15,13 @@ from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_class
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
-from benchmark.avalanche_streams import Source, converted, digests, kind_of
-from benchmark.catalogue import PAPER_STREAMS, STREAMS, StreamKind
-from benchmark.data import ImageData, load
-from benchmark.pixel_maps import angles, permutations, rotation
-from benchmark.stream_files import Arguments
-from benchmark.stream_names import ARGUMENT, from_elsewhere, split
-from benchmark.task_images import TaskImages, drawn_rows
+from benchmark.streams.avalanche.convert import Source, converted, digests, kind_of
+from benchmark.streams.datasets import ImageData, load
+from benchmark.streams.external import Arguments
+from benchmark.streams.images import TaskImages, drawn_rows
+from benchmark.streams.kinds import PAPER_STREAMS, STREAMS, StreamKind
+from benchmark.streams.names import ARGUMENT, from_elsewhere, split
+from benchmark.streams.pixel_maps import angles, permutations, rotation
 from methods.errors import InputError
 
 __all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build", "on_device"]
@@ -70,7 +70,7 @@ def build(
 
     stream_id: one of STREAMS, or a stream from elsewhere, avalanche:NAME or a file, with its arguments.
     train_examples: training examples of a task, drawn from the seed; 0 takes them all. Test sets stay whole.
-    data_dir: where to look for the data first (see benchmark.data.load).
+    data_dir: where to look for the data first (see benchmark.streams.datasets.load).
     Raises InputError where the stream has no such tasks or examples, or the data are missing or damaged.
     """
     if from_elsewhere(stream_id):

@@ -3,7 +3,7 @@
 Shape letters: N examples, D pixels of an image.
 """
 
-import benchmark.compat  # noqa: F401  (before torchvision)
+import benchmark.common.imports  # noqa: F401  (before torchvision)
 
 import hashlib
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
-from benchmark.data_files import ARCHIVES, Archive, digests, find, obtain
+from benchmark.streams.archives import ARCHIVES, Archive, digests, find, obtain
 from methods.errors import InputError
 
 # of train images, train labels, test images, test labels

@@ -1,6 +1,6 @@
 """Streams from elsewhere: an Avalanche classic benchmark by name, or the function `stream` of a Python file."""
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import difflib
 import hashlib
@@ -13,10 +13,10 @@ from pathlib import Path
 import avalanche.benchmarks.classic as classic
 from avalanche.benchmarks import CLScenario
 
-from benchmark.avalanche_data import known_archive, make
-from benchmark.plugins import module_of_file, place_of, shown
-from benchmark.seeded import seeded
-from benchmark.stream_names import AVALANCHE, literal
+from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common.seeded import seeded
+from benchmark.streams.avalanche.data import known_archive, make
+from benchmark.streams.names import AVALANCHE, literal
 from methods.errors import InputError
 
 Arguments = tuple[tuple[str, object], ...]

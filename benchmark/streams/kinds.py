@@ -1,4 +1,4 @@
-"""The task streams by name: what each one is, without building any (benchmark/streams.py builds them)."""
+"""The task streams by name: what each one is, without building any (benchmark/streams/build.py builds them)."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict
 
-from benchmark.catalogue import STREAMS
+from benchmark.streams.kinds import STREAMS
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -41,8 +41,8 @@ def stream_id(name: str) -> str:
     """
     if not from_elsewhere(name) or name.startswith(AVALANCHE):
         return name
-    from benchmark.record import is_identifier  # with NumPy, which the command line's help needs not
-    from benchmark.records import GPU_FOLDER, SEARCH_FOLDER
+    from benchmark.records.schema import is_identifier  # with NumPy, which the command line's help needs not
+    from benchmark.records.store import GPU_FOLDER, SEARCH_FOLDER
 
     stem = Path(name).stem
     if stem in STREAMS:

@@ -3,7 +3,7 @@
 Shape letter: D pixels of an image, row by row.
 """
 
-import benchmark.compat  # noqa: F401  (before torchvision)
+import benchmark.common.imports  # noqa: F401  (before torchvision)
 
 import numpy as np
 import torch

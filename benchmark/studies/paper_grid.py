@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchmark.paper import PUBLISHED, Figure
-from benchmark.records import Record
-from benchmark.verdict import ACCURACY_POINTS, FORGETTING
+from benchmark.records.schema import Record
+from benchmark.tables.published import PUBLISHED, Figure
+from benchmark.tables.verdict import ACCURACY_POINTS, FORGETTING
 
 SEED = 100
 """Not among the seeds 0 to 4 that the table reports."""
@@ -95,7 +95,7 @@ def trials(method: str, stream: str) -> list[dict[str, float | int]]:
 
 
 CONFIRMED = {("stable-sgd", "split-cifar100")}
-"""Under whose first trial the published code, restated in tests/published_cifar.py, gives the published figures."""
+"""Under whose first trial the published code, restated in tests/oracles/published_cifar.py, gives the published figures."""
 
 
 @dataclass(frozen=True)

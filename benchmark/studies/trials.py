@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from benchmark import planning
-from benchmark.executors import executor
-from benchmark.executors.executor import Where
-from benchmark.executors.local import Local
-from benchmark.paper import PUBLISHED
-from benchmark.records import SEARCH_FOLDER, Record, load, path_of
-from benchmark.search import MORE_SEEDS, SEED, Changes, Trial, chosen, means, near, trials
+from benchmark.records.schema import Record
+from benchmark.records.store import SEARCH_FOLDER, load, path_of
+from benchmark.runs import plan
+from benchmark.runs.executors import base
+from benchmark.runs.executors.base import Where
+from benchmark.runs.executors.local import Local
+from benchmark.studies.paper_grid import MORE_SEEDS, SEED, Changes, Trial, chosen, means, near, trials
+from benchmark.tables.published import PUBLISHED
 from methods.catalogue import METHOD_ROWS
 from methods.settings import settings_for
 
@@ -61,13 +62,13 @@ def _train(
     units = [
         unit
         for method, stream, of_cell in cells for changes in of_cell
-        for unit in planning.plan([method], [stream], seeds, changes, place, data, "cpu")
+        for unit in plan.plan([method], [stream], seeds, changes, place, data, "cpu")
     ]
     if units:
-        executor.check_writable(place)
+        base.check_writable(place)
         longest_first = [replace(unit, among=len(units)) for unit in sorted(units, key=lambda unit: -unit.cost)]
-        threads = executor.threads_of(longest_first, "cpu", jobs)
-        executor.run(Local(jobs), longest_first, Where(place, data, "cpu", threads))
+        threads = base.threads_of(longest_first, "cpu", jobs)
+        base.run(Local(jobs), longest_first, Where(place, data, "cpu", threads))
 
 
 def _rows(method: str, stream: str, results: Path) -> list[list[str]]:

@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from benchmark.catalogue import STREAMS
-from benchmark.metrics import average_accuracies, met
-from benchmark.records import Record
-from benchmark.render import row_label, stream_label
-from benchmark.table import variants
+from benchmark.records.metrics import average_accuracies, met
+from benchmark.records.schema import Record
+from benchmark.streams.kinds import STREAMS
+from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.table import variants
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 

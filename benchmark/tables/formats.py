@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pandas as pd
 from tabulate import LATEX_ESCAPE_RULES, tabulate
 
-from benchmark.catalogue import STREAMS
-from benchmark.paper import SOURCE
-from benchmark.statistics import SIGNIFICANCE, Stream
-from benchmark.verdict import ACCURACY_POINTS, DEVIATIONS, FORGETTING
+from benchmark.streams.kinds import STREAMS
+from benchmark.tables.published import SOURCE
+from benchmark.tables.statistics import SIGNIFICANCE, Stream
+from benchmark.tables.verdict import ACCURACY_POINTS, DEVIATIONS, FORGETTING
 from methods.catalogue import METHOD_ROWS, memoryless
 
 NONE = "–"

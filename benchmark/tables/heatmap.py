@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.figure import COLUMNS, matrices, save
-from benchmark.records import Record
-from benchmark.render import stream_label
+from benchmark.records.schema import Record
+from benchmark.tables.curves import COLUMNS, matrices, save
+from benchmark.tables.formats import stream_label
 
 COLOURS = "viridis"  # rises in lightness with the value, so it reads with any colour vision, and in grey
 TITLE_WIDTH = 36  # letters above a panel

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from benchmark.catalogue import STREAMS
-from benchmark.paper import PUBLISHED, Figure
-from benchmark.records import Record, Value
-from benchmark.render import FORMATS
-from benchmark.statistics import Stream, interval, pairs, rank_correlation
-from benchmark.stream_names import ARGUMENT
-from benchmark.verdict import verdict
+from benchmark.records.schema import Record, Value
+from benchmark.streams.kinds import STREAMS
+from benchmark.streams.names import ARGUMENT
+from benchmark.tables.formats import FORMATS
+from benchmark.tables.published import PUBLISHED, Figure
+from benchmark.tables.statistics import Stream, interval, pairs, rank_correlation
+from benchmark.tables.verdict import verdict
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
@@ -72,7 +72,7 @@ def frame(records: Sequence[Record]) -> pd.DataFrame:
     Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged),
     diverged (further runs); accuracy_* (percent) and forgetting_* (fraction): mean, std (sample standard deviation
     over seeds), low and high (95 % interval of the mean); paper_*: the published figure and its deviation;
-    difference_*: ours less the paper's; verdict (see benchmark.verdict). What there is not is NaN or None: std, low
+    difference_*: ours less the paper's; verdict (see benchmark.tables.verdict). What there is not is NaN or None: std, low
     and high of a single run; whatever is the paper's unless at the protocol.
     """
     rows = [_row(*group) for group in _groups(records)]

@@ -6,7 +6,7 @@ standard deviations of it, and its forgetting within FORGETTING of the paper's; 
 
 import math
 
-from benchmark.paper import Figure
+from benchmark.tables.published import Figure
 
 ACCURACY_POINTS = 3.0
 DEVIATIONS = 2.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from itertools import chain
 
-from benchmark.plugins import file_of, place_of, shown
-from benchmark.record import is_identifier, unrecordable
+from benchmark.common.loading import file_of, place_of, shown
+from benchmark.records.schema import is_identifier, unrecordable
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.method import Method

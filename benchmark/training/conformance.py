@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -13,9 +13,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from benchmark.engine import Cell
-from benchmark.plugins import file_of, place_of
-from benchmark.streams import Stream, build
+from benchmark.common.loading import file_of, place_of
+from benchmark.streams.build import Stream, build
+from benchmark.training.engine import Cell
 from methods.errors import InputError
 from methods.method import Method
 from methods.settings import Settings, settings_for

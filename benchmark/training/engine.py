@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from benchmark import capture
-from benchmark.device import compute_in_float32, denormals_as_zero
-from benchmark.mlp import MLP
-from benchmark.phases import PhaseData, RecentData
-from benchmark.randomness import Randomness
-from benchmark.resnet import ResNet18
-from benchmark.step import Step
-from benchmark.streams import Stream, on_device
+from benchmark.common import cuda_graphs
+from benchmark.common.device import compute_in_float32, denormals_as_zero
+from benchmark.common.randomness import Randomness
+from benchmark.networks.mlp import MLP
+from benchmark.networks.resnet import ResNet18
+from benchmark.records.checkpoint import Outcome
+from benchmark.streams.build import Stream, on_device
+from benchmark.training.optimizers import Step
+from benchmark.training.phases import PhaseData, RecentData
 from methods.batch import Batch
 from methods.method import Method, Problem
 from methods.registry import moment
@@ -35,25 +36,6 @@ NEVER = torch.iinfo(torch.int64).max
 """The step at which a seed that did not diverge diverged."""
 
 Report = Callable[[int, int, int], None]
-
-
-@dataclass
-class Outcome:
-    """What came of one seed, and where it diverged if it did.
-
-    accuracy_matrix: a[t][i] for the tasks t trained; None for a task i not met by then, which is not measured.
-    """
-
-    accuracy_matrix: list[list[float | None]] = field(default_factory=list)
-    status: str = "complete"
-    diverged: dict[str, int] | None = None
-    seconds: float = 0.0
-
-    def add_rows(self, count: int, tasks: int, accuracy: Callable[[int], float]) -> None:
-        """Measure the tasks met once `count` more are trained, of `tasks` in all; a row for each of the `count`."""
-        met = len(self.accuracy_matrix) + count
-        row = [accuracy(task) for task in range(met)] + [None] * (tasks - met)
-        self.accuracy_matrix.extend([row] * count)
 
 
 Begun = tuple[int, list[Outcome], Mapping[str, Tensor]]
@@ -168,11 +150,11 @@ class Cell:
                     report(epoch * steps + index + 1)
         return order
 
-    def _step(self, step: Step) -> capture.Take:
+    def _step(self, step: Step) -> cuda_graphs.Take:
         def take(batch: Batch) -> None:
             step(self.method.direction(self.net, batch))
 
-        return capture.steps(take, self.random, partial(moment, self.method))
+        return cuda_graphs.steps(take, self.random, partial(moment, self.method))
 
     def _note_divergence(self, step: int) -> None:
         """Keep on the device which seeds are lost by now and since when, so that a GPU need not wait for the CPU."""

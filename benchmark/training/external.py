@@ -8,20 +8,14 @@ package. What takes time to import is imported where it is needed, for the comma
 from __future__ import annotations
 
 import importlib
-import linecache
-import os
-import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
-from hashlib import sha256
-from importlib.util import decode_source, find_spec
-from pathlib import Path
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.stream_names import AVALANCHE, canonical, is_file, split, stream_id, with_arguments
+from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id, with_arguments
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -56,7 +50,7 @@ def method_named(spec: str) -> type[Method]:
 
         return METHODS[spec]
     if spec.startswith(AVALANCHE):
-        from benchmark.avalanche_rows import strategy_named
+        from benchmark.training.avalanche.strategies import strategy_named
 
         return strategy_named(spec)
     return _external(canonical(spec))
@@ -76,7 +70,7 @@ def distinct(specs: Sequence[str]) -> dict[str, type[Method]]:
 def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None = None) -> Settings:
     """The settings of a method on a stream, as methods.settings.settings_for; a built-in one is not loaded.
 
-    stream: of the suite, or from elsewhere as benchmark.stream_names names it; then its arguments are among them.
+    stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
     """
     from methods.settings import settings_for
 
@@ -84,7 +78,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
     if spec in METHOD_ROWS:
         settings = settings_for(spec, stream_id(stream), others)
     else:
-        from benchmark.record import unrecordable
+        from benchmark.records.schema import unrecordable
 
         method = method_named(spec)
         settings = settings_for(method.id, stream_id(stream), others, method.Settings)
@@ -109,47 +103,9 @@ def id_of(spec: str) -> str:
     return spec if spec in METHOD_ROWS else method_named(spec).id
 
 
-@contextmanager
-def errors_told(method: type[Method]) -> Iterator[None]:
-    """What a method from elsewhere raises here becomes an InputError that names its file and line."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        if method.__module__.partition(".")[0] in ("benchmark", "methods"):
-            raise  # the suite's own defect
-        raise InputError(
-            f"{place_of(error, file_of(method))}; its run ends here, finished runs are "
-            "recorded and the same command goes on from there; python -m benchmark check-method may tell more"
-        ) from error
-
-
-def place_of(error: BaseException, file: str | None) -> str:
-    """'my_method.py, line 7: NameError: ...': the last line of `file` that the error came through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    reason = str(error)
-    if isinstance(error, SyntaxError) and error.filename == file:
-        lines, reason = [error.lineno], error.msg
-    where = f"{shown(file)}, line {lines[-1]}" if lines else shown(file)
-    text = " ".join(f"{type(error).__name__}: {reason}".split())
-    return f"{where}: {''.join(letter if letter.isprintable() else ' ' for letter in text[:300])}"
-
-
-def file_of(method: type[Method]) -> str | None:
-    """The file that holds a method."""
-    return getattr(sys.modules[method.__module__], "__file__", None)
-
-
-def shown(file: str | None) -> str:
-    """A path for people: from the current directory where it lies below."""
-    here = Path.cwd()
-    return str(Path(file).relative_to(here)) if file and Path(file).is_relative_to(here) else str(file)
-
-
 @cache
 def _external(spec: str) -> type[Method]:
-    from benchmark.interface import check
+    from benchmark.training.checks import check
 
     if is_file(spec):
         method = _only_method(module_of_file(spec), spec)
@@ -161,32 +117,6 @@ def _external(spec: str) -> type[Method]:
         raise InputError(f"there is no method '{spec}'; python -m benchmark list shows them")
     check(method)
     return method
-
-
-def module_of_file(file: str, option: str = "--method") -> ModuleType:
-    """Run a file as a module of its own.
-
-    Its text is kept as it was read: the code's version, and lines that errors name, are those of the code that
-    runs, should the file be edited meanwhile.
-    """
-    try:
-        content = Path(file).read_bytes()
-    except OSError as error:
-        raise InputError(f"{option}: cannot read {shown(file)} ({error.strerror}); name a Python file") from None
-    module = ModuleType(f"clbench_{Path(file).stem}_{sha256(file.encode()).hexdigest()[:8]}")
-    module.__file__ = file
-    sys.modules[module.__name__] = module
-    folder = os.path.dirname(file)
-    if folder not in sys.path:
-        sys.path.append(folder)  # last: what lies beside the file may be imported, and take the place of nothing
-    try:
-        exec(compile(content, file, "exec"), module.__dict__)
-        text = decode_source(content)
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise InputError(f"{option}: {place_of(error, file)}") from error
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    return module
 
 
 def _only_method(module: ModuleType, file: str) -> type[Method]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmark.gradients import Dense
+from benchmark.networks.gradients import Dense
 from methods.method import Gradient, Penalty
 
 

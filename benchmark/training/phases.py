@@ -9,8 +9,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from benchmark.device import sent
-from benchmark.streams import Stream
+from benchmark.common.device import sent
+from benchmark.streams.build import Stream
 from methods.batch import Batch
 
 CHUNK_BYTES = 8 * 2**20

@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from benchmark.catalogue import STREAMS
+from benchmark.streams.kinds import STREAMS
 from methods.registry import METHODS
 from methods.settings import settings_for, sources_for
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import records, render
-from benchmark.catalogue import PAPER_STREAMS, STREAMS
-from benchmark.cli import main
-from benchmark.options import FORMATS
+from benchmark.cli.main import main
+from benchmark.cli.options import FORMATS
+from benchmark.records import schema, store
+from benchmark.streams.kinds import PAPER_STREAMS, STREAMS
+from benchmark.tables import formats
 from methods.catalogue import METHOD_ROWS
 from methods.settings import settings_for
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 BAD = [
     (["run", "--method", "ewcc"], ["--method", "'ewcc'", "did you mean 'ewc'?"]),
@@ -66,26 +67,26 @@ def test_bad_input_is_one_line_and_a_two(arguments, said, capsys):
         assert part in err
 
 
-def record(method: str, seed: int, accuracy: float) -> records.Record:
+def record(method: str, seed: int, accuracy: float) -> schema.Record:
     settings = settings_for(method, "split-digits", {"tasks": 2})
     origin = dict(
         commit=None, clean=None, code="1-x", versions={}, device="cpu", threads=1, processor="p", data={},
         started="2020-01-01T00:00:00+00:00", seeds_together=[seed],
     )
     matrix = [[0.9, 0.1], [accuracy, accuracy]]
-    return records.compose(method, "split-digits", seed, settings, matrix, 1.0, None, origin)
+    return schema.compose(method, "split-digits", seed, settings, matrix, 1.0, None, origin)
 
 
 @pytest.fixture
 def results(tmp_path) -> Path:
     """Two runs of naive and one of ewc on split-digits."""
     for method, seed, accuracy in [("naive", 0, 0.5), ("naive", 1, 0.7), ("ewc", 0, 0.8)]:
-        records.save(tmp_path / "results", record(method, seed, accuracy))
+        store.save(tmp_path / "results", record(method, seed, accuracy))
     return tmp_path / "results"
 
 
 def test_table_formats_are_those_that_can_be_rendered():
-    assert set(FORMATS) == set(render.FORMATS)
+    assert set(FORMATS) == set(formats.FORMATS)
 
 
 def test_table_prints_what_the_records_say(results, capsys):
@@ -185,7 +186,7 @@ def test_data_shows_the_digests_of_what_it_finds(real_data, capsys):
 
 def test_help_and_list_load_neither_torch_nor_pandas_nor_numpy():
     code = (
-        "import sys; from benchmark.cli import main; main(['run', '--help']); main(['list', '--settings']); "
+        "import sys; from benchmark.cli.main import main; main(['run', '--help']); main(['list', '--settings']); "
         "print({'torch', 'pandas', 'numpy', 'avalanche', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)

@@ -7,19 +7,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from literal import record
 
-from benchmark import data_files, planning, records, streams
-from benchmark.catalogue import STREAMS
-from benchmark.cli import main
-from benchmark.executors import executor
-from benchmark.options import FORMATS
+from benchmark.cli.main import main
+from benchmark.cli.options import FORMATS
+from benchmark.records import store
+from benchmark.runs import plan
+from benchmark.runs.executors import base
+from benchmark.streams import archives, build
+from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import Settings, settings_for
+from tests.support.generated import examples
+from tests.support.literal import record
 
 pytestmark = pytest.mark.timeout(300)
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
@@ -35,13 +37,13 @@ def playground(tmp_path_factory):
             patch.delenv(name, raising=False)
         for folder in ("sound", "damaged", "results"):
             for seed in (0, 1):
-                records.save(Path(folder), record("ewc", "split-digits", seed, MATRIX, tasks=2))
+                store.save(Path(folder), record("ewc", "split-digits", seed, MATRIX, tasks=2))
         os.truncate(next(Path("damaged").glob("*/*/*.json")), 300)
         Path("file").write_text("")
-        patch.setattr(planning, "build", planned)
-        patch.setattr(data_files, "_download", lambda *given: pytest.fail("the network is asked"))
-        patch.setattr(executor, "run", lambda *given: None)
-        patch.setattr("benchmark.figure.curves", lambda chosen, stem: (stem, stem))
+        patch.setattr(plan, "build", planned)
+        patch.setattr(archives, "_download", lambda *given: pytest.fail("the network is asked"))
+        patch.setattr(base, "run", lambda *given: None)
+        patch.setattr("benchmark.tables.curves.curves", lambda chosen, stem: (stem, stem))
         yield
 
 
@@ -49,7 +51,7 @@ def planned(
     stream: str, seed: int, tasks: int, train_examples: int, data: Path | None, arguments: tuple
 ) -> SimpleNamespace:
     """What planning asks of a stream, without its images."""
-    kind = streams._checked_kind(stream, seed, tasks)
+    kind = build._checked_kind(stream, seed, tasks)
     return SimpleNamespace(kind=kind, digests={}, train=[range(train_examples or 100)] * tasks)
 
 

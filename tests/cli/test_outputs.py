@@ -10,17 +10,17 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmark import records
-from benchmark.executors import executor
-from benchmark.catalogue import STREAMS
-from benchmark.cli import main
-from benchmark.progress import Evaluated, Notice, say_json
-from benchmark.tensorboard import Board
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.runs.executors import base
+from benchmark.runs.progress import Evaluated, Notice, say_json
+from benchmark.runs.tensorboard import Board
+from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RUN = ["run", "--method", "naive", "--method", "multitask", "--stream", "split-digits", "--seeds", "2", "--jobs", "1",
        "--set", "tasks=3", "--set", "train_examples=40"]
 
@@ -30,7 +30,7 @@ def watched(tmp_path_factory) -> tuple[Path, Path]:
     """The records and the TensorBoard folder of four runs, one command."""
     folder = tmp_path_factory.mktemp("watched")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "cores", lambda: 1)
+        patch.setattr(base, "cores", lambda: 1)
         assert main([*RUN, "--results", str(folder / "results"), "--tensorboard", str(folder / "board")]) == 0
     torch.set_num_threads(1)
     return folder / "results", folder / "board"
@@ -43,10 +43,10 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 def test_every_run_has_its_scalars_task_by_task(watched):
     results, board = watched
-    found = records.load_all(results)
+    found = store.load_all(results)
     assert len(found) == 4
     for run in found:
-        place = records.path_of(results, run.method, run.stream, run.seed, run.settings)
+        place = store.path_of(results, run.method, run.stream, run.seed, run.settings)
         told, matrix = scalars(board / place.relative_to(results).with_suffix("")), run.accuracy_matrix
         tasks = ["accuracy/task_01", "accuracy/task_02", "accuracy/task_03"]
         assert sorted(told) == [*tasks, "average_accuracy", "forgetting"]
@@ -83,7 +83,7 @@ def test_a_folder_for_tensorboard_that_cannot_be_is_one_line(watched, tmp_path, 
 
 
 def test_json_of_a_run_is_a_line_a_run_and_nothing_else(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(executor, "cores", lambda: 1)
+    monkeypatch.setattr(base, "cores", lambda: 1)
     command = [*RUN, "--results", str(tmp_path), "--json"]
     assert main(command) == 0
     torch.set_num_threads(1)
@@ -92,7 +92,7 @@ def test_json_of_a_run_is_a_line_a_run_and_nothing_else(tmp_path, capsys, monkey
     assert [(run["method"], run["seed"], run["status"]) for run in told] == [
         ("naive", 0, "complete"), ("naive", 1, "complete"), ("multitask", 0, "complete"), ("multitask", 1, "complete")]
     for run in told:
-        record = records.load(Path(run["place"]))
+        record = store.load(Path(run["place"]))
         assert run["metrics"] == dict(record.metrics) and run["settings"] == record.settings
     assert "4 to do" in err and "records are in" in err
     assert main(command) == 0
@@ -119,8 +119,8 @@ def test_json_of_list_and_data(capsys):
 
 
 def test_tensorboard_is_not_loaded_unless_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "benchmark.tensorboard", None)  # an import of it fails
-    monkeypatch.setattr(executor, "cores", lambda: 1)
+    monkeypatch.setitem(sys.modules, "benchmark.runs.tensorboard", None)  # an import of it fails
+    monkeypatch.setattr(base, "cores", lambda: 1)
     assert main([*RUN, "--results", str(tmp_path)]) == 0
     torch.set_num_threads(1)
     with pytest.raises(ImportError):

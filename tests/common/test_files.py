@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.insertion import insert
+from benchmark.common.files import insert
 from methods.errors import InputError
 
 

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmark.dropout import mask
-from benchmark.gradients import Dense
-from benchmark.mlp import CACHE_LINE, MLP
-from benchmark.randomness import Randomness
-from benchmark.resnet import ResNet18, _dropout_shapes
+from benchmark.common.randomness import Randomness
+from benchmark.networks.dropout import mask
+from benchmark.networks.gradients import Dense
+from benchmark.networks.mlp import CACHE_LINE, MLP
+from benchmark.networks.resnet import ResNet18, _dropout_shapes
 from methods.batch import Batch
 
 

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.mlp import CACHE_LINE
-from benchmark.randomness import Randomness
+from benchmark.common.randomness import Randomness
+from benchmark.networks.mlp import CACHE_LINE
 from methods.settings import Settings
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.streams import TaskImages
+from benchmark.streams.images import TaskImages
 
 WIDTH, TASKS, CLASSES, BATCH = 20, 20, 5, 10
 

@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.gradients import Dense
-from benchmark.randomness import Randomness
-from benchmark.step import Step
+from benchmark.common.randomness import Randomness
+from benchmark.networks.gradients import Dense
+from benchmark.training.optimizers import Step
 from methods.batch import Batch
 from methods.method import Problem
 from methods.registry import METHODS
 from methods.settings import Settings
-from published_cifar import CLASSES, TASKS, Examples, PublishedResNet, accuracy, scaled
+from tests.oracles.published_cifar import CLASSES, TASKS, Examples, PublishedResNet, accuracy, scaled
 
 
 class Published:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import rotate
 
-from benchmark.data import ImageData
+from benchmark.streams.datasets import ImageData
 
 TASKS, AVAILABLE, EXAMPLES = 23, 55_000, 50_000
 SIZES, DROPPED, DEVIATION, BIAS = (784, 256, 256, 10), 0.25, 0.1, 0.1

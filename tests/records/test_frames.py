@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from literal import record
 
 import benchmark
-from benchmark import records
+from benchmark.records import store
 from methods.errors import InputError
+from tests.support.literal import record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def results(tmp_path) -> Path:
     """Two complete runs of ewc and a diverged one of naive."""
-    records.save(tmp_path, record("ewc", "split-digits", 0, [[0.75, 0.0], [0.5, 1.0]], tasks=2))
-    records.save(tmp_path, record("ewc", "split-digits", 1, [[1.0, 0.0], [1.0, 0.5]], tasks=2))
-    records.save(tmp_path, record("naive", "split-digits", 0, [[0.5, 0.25]], {"task": 1, "step": 7}, tasks=2))
+    store.save(tmp_path, record("ewc", "split-digits", 0, [[0.75, 0.0], [0.5, 1.0]], tasks=2))
+    store.save(tmp_path, record("ewc", "split-digits", 1, [[1.0, 0.0], [1.0, 0.5]], tasks=2))
+    store.save(tmp_path, record("naive", "split-digits", 0, [[0.5, 0.25]], {"task": 1, "step": 7}, tasks=2))
     return tmp_path
 
 
@@ -44,7 +44,7 @@ def test_a_diverged_run_has_no_metrics_and_says_where(results):
 
 
 def test_a_run_that_diverged_in_its_first_task_has_no_rows(tmp_path):
-    records.save(tmp_path, record("naive", "split-digits", 0, [], {"task": 0, "step": 7}, tasks=2))
+    store.save(tmp_path, record("naive", "split-digits", 0, [], {"task": 0, "step": 7}, tasks=2))
     diverged, = benchmark.load_results(tmp_path).to_dict("records")
     assert diverged["status"] == "diverged" and len(diverged["accuracy_matrix"]) == 0
 

@@ -7,24 +7,24 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from generated import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from literal import PROVENANCE, record
 from pydantic import ValidationError
 
-from benchmark import records
-from benchmark.options import FORMATS
-from benchmark.record import compose
-from benchmark.table import render
-from benchmark.verify import verify
+from benchmark.cli.options import FORMATS
+from benchmark.records import schema, store
+from benchmark.records.schema import compose
+from benchmark.records.verify import verify
+from benchmark.tables.table import render
 from methods.errors import InputError
 from methods.settings import Settings
+from tests.support.generated import examples
+from tests.support.literal import PROVENANCE, record
 
 pytestmark = pytest.mark.timeout(300)
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 SOUND = record("ewc", "split-digits", 0, MATRIX, tasks=2)
-HOME = records.path_of(Path("one"), "ewc", "split-digits", 0, SOUND.settings)
+HOME = store.path_of(Path("one"), "ewc", "split-digits", 0, SOUND.settings)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,14 +35,14 @@ def playground(tmp_path_factory):
         yield
 
 
-def read_back(content: bytes, path: Path = HOME) -> list[records.Record] | None:
+def read_back(content: bytes, path: Path = HOME) -> list[schema.Record] | None:
     """The records of a directory with this one file, as every reader sees it; None where all refuse it."""
     shutil.rmtree("one", ignore_errors=True)
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     findings = verify(Path("one"))
     try:
-        found = records.load_all(Path("one"))
+        found = store.load_all(Path("one"))
     except InputError as error:
         assert str(path) in str(error) and str(error).isprintable()
         assert (findings.records, findings.unsound) == (0, [str(error)])
@@ -59,7 +59,7 @@ JSON = st.recursive(
 @given(st.integers(0, 3000), st.integers(0, 40), st.binary(max_size=12))
 def test_bytes_changed_anywhere_are_noticed(start, length, instead):
     """Nothing but a change that leaves the meaning as it was, as of a space, is let pass."""
-    text = records.text(SOUND).encode()
+    text = schema.text(SOUND).encode()
     start %= len(text)
     found = read_back(text[:start] + instead + text[start + length:])
     assert found in (None, [SOUND])
@@ -77,7 +77,7 @@ def keys(part: object, above: tuple = ()) -> list[tuple]:
     return [*([above] if above else []), *(path for key, value in inside for path in keys(value, (*above, key)))]
 
 
-DOCUMENT = json.loads(records.text(SOUND))
+DOCUMENT = json.loads(schema.text(SOUND))
 NEAR = st.one_of(st.integers(-1, 3), st.floats(0, 1), st.sampled_from(["", "x", "cuda", None, True, [], {}, [0], 1e300]))
 
 
@@ -100,8 +100,8 @@ def test_an_edited_record_is_refused_or_shown(path, value, sealed, added):
     document = edited(path, value, sealed, added)
     content = json.dumps(document).encode()
     try:
-        said = records.Record.model_validate_json(content)
-        home = records.path_of(Path("one"), said.method, said.stream, said.seed, said.settings)
+        said = schema.Record.model_validate_json(content)
+        home = store.path_of(Path("one"), said.method, said.stream, said.seed, said.settings)
     except ValidationError:
         home = HOME
     found = read_back(content, home)

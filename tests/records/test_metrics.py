@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark import metrics
+from benchmark.records import metrics
 
 # Row t: after task t. The best of task 0 before the end is in row 1, not on the diagonal.
 LATE_BEST = [

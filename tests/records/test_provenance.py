@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import benchmark
-from benchmark import provenance
-from benchmark.records import Provenance
+from benchmark.records import provenance
+from benchmark.records.schema import Provenance
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from literal import PROVENANCE, protocol_run, record
 from pydantic import ValidationError
 
-from benchmark.records import compose, digest, load, load_all, path_of, recorded, save, text
+from benchmark.records.schema import compose, digest, text
+from benchmark.records.store import load, load_all, path_of, recorded, save
 from methods.errors import InputError
+from tests.support.literal import PROVENANCE, protocol_run, record
 
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 KEYS = [
@@ -108,12 +109,12 @@ def test_the_same_run_is_recorded_until_settings_code_or_data_change(tmp_path, r
 def test_a_kill_in_mid_write_leaves_the_old_record_alone(tmp_path, run):
     old = save(tmp_path, run).read_bytes()
     script = (
-        "import os, signal, sys; from pathlib import Path; from benchmark import records\n"
-        "results = Path(sys.argv[1]); run, = records.load_all(results)\n"
+        "import os, signal, sys; from pathlib import Path; from benchmark.records import store\n"
+        "results = Path(sys.argv[1]); run, = store.load_all(results)\n"
         "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "records.save(results, run.model_copy(update={'seconds': 99.0}))\n"
+        "store.save(results, run.model_copy(update={'seconds': 99.0}))\n"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     killed = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=root)
     assert killed.returncode == -signal.SIGKILL
     path = path_of(tmp_path, run.method, run.stream, run.seed, run.settings)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from literal import PROVENANCE, record
 
-from benchmark import state
-from benchmark.cli import main
-from benchmark.record import compose
-from benchmark.records import save
-from benchmark.verify import verify
+from benchmark.cli.main import main
+from benchmark.records import checkpoint
+from benchmark.records.schema import compose
+from benchmark.records.store import save
+from benchmark.records.verify import verify
+from tests.support.literal import PROVENANCE, record
 
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 ORIGIN = PROVENANCE | {"versions": {"torch": "2.13.0"}}
@@ -134,8 +134,8 @@ def test_what_is_no_record_is_noted(results):
 
 def test_damaged_state_is_unsound_and_sound_state_is_not(results, capsys):
     place = results / ".state/permuted-mnist/ewc/seed-2-2f59f6fd-00000000.safetensors"
-    point = state.Point(run={}, seeds=[2], threads=1, started="", phase=0, outcomes=[])
-    state.save(place, point, {"theta": torch.ones(1, 9)})
+    point = checkpoint.Point(run={}, seeds=[2], threads=1, started="", phase=0, outcomes=[])
+    checkpoint.save(place, point, {"theta": torch.ones(1, 9)})
     assert verify(results).unsound == []
     whole = bytearray(place.read_bytes())
     whole[-1] ^= 1

@@ -4,16 +4,16 @@ import base64
 import json
 import time
 
-import chromium
 import pytest
-from chromium import all_of, centred, contrast, show, tip, visible
-from literal import PROVENANCE, protocol_run, record
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
 
-from benchmark import table
-from benchmark.records import compose
+from benchmark.records.schema import compose
 from benchmark.report.page import write
+from benchmark.tables import table
+from tests.support import chromium
+from tests.support.chromium import all_of, centred, contrast, show, tip, visible
+from tests.support.literal import PROVENANCE, protocol_run, record
 
 pytestmark = pytest.mark.timeout(120)
 BAD = "</script><script>document.title = 'broken'</script>"

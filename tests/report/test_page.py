@@ -1,4 +1,4 @@
-"""The report's data and its page as text; tests/test_report_browser.py opens it in a browser."""
+"""The report's data and its page as text; tests/report/test_browser.py opens it in a browser."""
 
 import html
 import html.parser
@@ -6,17 +6,18 @@ import re
 
 import numpy as np
 import pytest
-from literal import PROVENANCE, protocol_run, record
 
-from benchmark import figure, records
-from benchmark.cli import main
-from benchmark.records import compose
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.records.schema import compose
 from benchmark.report import drawing
 from benchmark.report.data import streams
 from benchmark.report.origins import origins
 from benchmark.report.page import page
 from benchmark.report.settings import CHANGED, marks
-from benchmark.table import frame
+from benchmark.tables import curves
+from benchmark.tables.table import frame
+from tests.support.literal import PROVENANCE, protocol_run, record
 
 EWC = [  # A_t: 80 and 70, 60 and 40 percent; forgetting of the first task: 0.3 and 0.3
     record("ewc", "permuted-mnist", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2),
@@ -109,8 +110,8 @@ def test_a_method_looks_as_in_the_drawn_figure():
     looks = drawing.styles(streams([*EWC, protocol_run("ewc", "permuted-mnist", 0, 0.9, 0.5), foreign()]))
     assert [(style.label, style.colour, style.line) for style in looks.values()] == [
         ("EWC", 1, 0), ("EWC [tasks=2]", 1, 1), ("theirs (external)", 6, 0)]
-    assert len(figure.COLOURS) == drawing.COLOURS and len(figure.LINES) == drawing.LINES
-    for number, colour in enumerate(figure.COLOURS):
+    assert len(curves.COLOURS) == drawing.COLOURS and len(curves.LINES) == drawing.LINES
+    for number, colour in enumerate(curves.COLOURS):
         assert f"--c{number}: {colour.lower()};" in page(EWC)
 
 
@@ -180,11 +181,11 @@ def test_a_page_of_the_whole_table_is_small():
 
 def test_the_command_writes_the_page_into_the_results(tmp_path, capsys):
     for run in EWC:
-        records.save(tmp_path / "results", run)
+        store.save(tmp_path / "results", run)
     assert main(["report", "--results", str(tmp_path / "results")]) == 0
     written = tmp_path / "results" / "report.html"
     assert capsys.readouterr().out == f"report: {written}\n"
-    assert written.read_text(encoding="utf-8") == page(records.load_all(tmp_path / "results"))
+    assert written.read_text(encoding="utf-8") == page(store.load_all(tmp_path / "results"))
     assert main(["report", "--results", str(tmp_path / "results"), "--output", str(tmp_path / "new" / "a.html")]) == 0
     assert (tmp_path / "new" / "a.html").read_bytes() == written.read_bytes()
 
@@ -199,7 +200,7 @@ def test_the_command_writes_the_page_into_the_results(tmp_path, capsys):
 ])
 def test_what_cannot_be_done_is_one_line(arguments, said, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    records.save(tmp_path / "some", EWC[0])
+    store.save(tmp_path / "some", EWC[0])
     (tmp_path / "file").write_text("kept")
     assert main(["report", *arguments]) == 2
     out, err = capsys.readouterr()

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import claims, records
-from benchmark.claims import Claims
+from benchmark.records import store
+from benchmark.runs import claims
+from benchmark.runs.claims import Claims
 from methods.errors import InputError
 from methods.settings import settings_for
-from writers import RUNS, SMALL, leftovers, numbers, prepared, write
+from tests.support.writers import RUNS, SMALL, leftovers, numbers, prepared, write
 
 ONE = ["--method", "naive", "--stream", "rotated-digits", "--set", "tasks=2", "--set", "train_examples=50"]
 OTHER = ["--method", "agem", *ONE]
@@ -21,7 +22,7 @@ OTHER = ["--method", "agem", *ONE]
 
 def place(results: Path, seed: int, method: str = "naive") -> Path:
     settings = settings_for(method, "rotated-digits", {"tasks": 2, "train_examples": 50})
-    return records.path_of(results, method, "rotated-digits", seed, settings)
+    return store.path_of(results, method, "rotated-digits", seed, settings)
 
 
 def test_a_run_is_claimed_by_one_at_a_time(tmp_path):

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from literal import record
 
-from benchmark import compat, engine, out_of_memory, records
-from benchmark.cli import main
+from benchmark.cli.main import main
+from benchmark.common import imports, memory
+from benchmark.records import store
+from benchmark.training import engine
+from tests.support.literal import record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 SMALL = ["--method", "naive", "--stream", "split-digits", "--set", "tasks=2", "--set", "train_examples=20",
          "--jobs", "1"]
@@ -38,7 +40,7 @@ def one_thread():
 def results(tmp_path) -> Path:
     """Two sound records."""
     for seed in (0, 1):
-        records.save(tmp_path / "results", record("ewc", "permuted-mnist", seed, MATRIX, tasks=2))
+        store.save(tmp_path / "results", record("ewc", "permuted-mnist", seed, MATRIX, tasks=2))
     return tmp_path / "results"
 
 
@@ -100,7 +102,7 @@ def test_a_damaged_record_stops_a_run_that_needs_it_and_leaves_the_others(tmp_pa
     victim.unlink()
     assert main(command) == 0
     assert "1 recorded already, 1 to do" in capsys.readouterr().out
-    assert len(records.load_all(tmp_path)) == 2 and other.read_bytes() == before[str(other)]
+    assert len(store.load_all(tmp_path)) == 2 and other.read_bytes() == before[str(other)]
 
 
 def in_namespace(script: str) -> subprocess.CompletedProcess:
@@ -154,12 +156,12 @@ def test_a_read_only_results_directory_is_told_before_training(tmp_path):
 
 def test_a_file_size_limit_is_a_full_disk_too(tmp_path):
     run = record("ewc", "permuted-mnist", 0, MATRIX, tasks=2)
-    old = records.save(tmp_path, run)
+    old = store.save(tmp_path, run)
     before = contents(tmp_path)
     script = (
-        f"{SMALL_FILES}import sys; from pathlib import Path; from benchmark import records\n"
-        "run, = records.load_all(Path(sys.argv[1]))\n"
-        "try: records.save(Path(sys.argv[1]), run.model_copy(update={'seconds': 9.0}))\n"
+        f"{SMALL_FILES}import sys; from pathlib import Path; from benchmark.records import store\n"
+        "run, = store.load_all(Path(sys.argv[1]))\n"
+        "try: store.save(Path(sys.argv[1]), run.model_copy(update={'seconds': 9.0}))\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=ROOT, capture_output=True, text=True)
@@ -172,7 +174,7 @@ def test_a_document_outlives_a_disk_that_is_full(results, tmp_path, option):
     document = tmp_path / "table.md"
     document.write_text("before\n<!-- table -->\n<!-- /table -->\n" + 500 * "after\n")
     before = contents(tmp_path)
-    script = f"{SMALL_FILES}import sys; from benchmark.cli import main; sys.exit(main(sys.argv[1:]))"
+    script = f"{SMALL_FILES}import sys; from benchmark.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = ["table", "--results", str(results), option, str(document)]
     done = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True, text=True)
     one_line(done, str(document), "File too large")
@@ -199,7 +201,7 @@ def test_a_table_goes_into_a_pipe(results):
 def test_a_run_needs_no_home_directory(tmp_path, home):
     done = typed("run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r"), HOME=home)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(records.load_all(tmp_path / "r")) == 1
+    assert len(store.load_all(tmp_path / "r")) == 1
     assert not (ROOT / "~").exists()
 
 
@@ -212,9 +214,9 @@ def test_avalanches_settings_are_trusted_only_where_they_are_sound(tmp_path, mon
     if config is not None:
         (tmp_path / ".avalanche").mkdir()
         (tmp_path / ".avalanche/config.json").write_text(config)
-    assert compat._has_config() is sound
+    assert imports._has_config() is sound
     monkeypatch.setenv("HOME", "/dev/null")
-    assert compat._has_config() is False
+    assert imports._has_config() is False
 
 
 def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
@@ -222,7 +224,7 @@ def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
     file.parent.mkdir()
     file.write_text("{")
     script = (
-        "import os, benchmark.compat; from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
+        "import os, benchmark.common.imports; from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
         "print(AVALANCHE_CONFIG['dataset_location'], os.environ['HOME'])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=os.environ | {"HOME": str(tmp_path)},
@@ -299,11 +301,11 @@ def test_a_lack_of_memory_names_the_cell_and_keeps_what_is_finished(lack, tmp_pa
     monkeypatch.setattr(engine, "train", train)
     refused(capsys, ["run", *SMALL, "--method", "ewc", "--seed", "3", "--results", str(tmp_path)],
             "ewc on split-digits, seed 3", "not enough memory", "--jobs", "--set")
-    assert [run.method for run in records.load_all(tmp_path)] == ["naive"] and not list(tmp_path.rglob("*.safetensors"))
+    assert [run.method for run in store.load_all(tmp_path)] == ["naive"] and not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_other_errors_of_pytorch_are_not_taken_for_a_lack_of_memory():
-    with pytest.raises(RuntimeError, match="shapes"), out_of_memory.refused("a cell"):
+    with pytest.raises(RuntimeError, match="shapes"), memory.refused("a cell"):
         raise RuntimeError("shapes do not match")
 
 
@@ -357,8 +359,8 @@ def test_a_run_whose_reader_has_left_says_that_it_is_not_done(tmp_path):
 
 
 def test_a_termination_before_training_is_one_line_and_130():
-    script = ("import os, signal, sys; from benchmark import planning\n"
-              "planning.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
+    script = ("import os, signal, sys; from benchmark.runs import plan\n"
+              "plan.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
               "from benchmark.__main__ import main; sys.exit(main())")
     command = [sys.executable, "-c", script, "run", "--stream", "split-digits"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

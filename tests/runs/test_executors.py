@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import executors, records, state
-from benchmark.cli import main
-from benchmark.executors import executor, node
-from benchmark.executors.executor import Where
-from benchmark.progress import Advance, Evaluated, Notice, Saved
-from benchmark.runner import Unit
-from writers import leftovers, numbers
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.runs import executors, resume
+from benchmark.runs.executors import base, node
+from benchmark.runs.executors.base import Where
+from benchmark.runs.progress import Advance, Evaluated, Notice, Saved
+from benchmark.runs.unit import Unit
+from tests.support.writers import leftovers, numbers
 
 COMMAND = ["run", "--method", "agem", "--stream", "rotated-digits", "--set", "tasks=3", "--set", "train_examples=100"]
 UNIT = Unit("agem", "rotated-digits", (0, 1), {"tasks": 3, "train_examples": 100}, 1.0)
@@ -46,12 +47,12 @@ def test_a_library_that_is_not_installed_is_named_with_its_extra(name, library, 
 
 
 def test_threads_follow_from_cores_units_and_jobs_or_are_given(tmp_path, monkeypatch):
-    monkeypatch.setattr(executor, "cores", lambda: 8)
+    monkeypatch.setattr(base, "cores", lambda: 8)
     units = [UNIT.__class__(**{**UNIT.__dict__, "among": among}) for among in (1, 4)]
-    assert executor.threads_of(units, "cpu", None) == 2 and executor.threads_of(units, "cpu", 2) == 4
-    assert executor.threads_of(units, "cuda", None) == 8 and executor.threads_of([], "cpu", None) == 8
+    assert base.threads_of(units, "cpu", None) == 2 and base.threads_of(units, "cpu", 2) == 4
+    assert base.threads_of(units, "cuda", None) == 8 and base.threads_of([], "cpu", None) == 8
     assert main([*COMMAND, "--seed", "0", "--threads", "2", "--jobs", "1", "--results", str(tmp_path)]) == 0
-    assert [record.provenance.threads for record in records.load_all(tmp_path)] == [2]
+    assert [record.provenance.threads for record in store.load_all(tmp_path)] == [2]
 
 
 def trained(begun: dict[Path, bytes], data: Path | None = None, unit: Unit = UNIT) -> tuple[str | None, list]:
@@ -60,14 +61,14 @@ def trained(begun: dict[Path, bytes], data: Path | None = None, unit: Unit = UNI
 
 
 def places(results: Path) -> list[Path]:
-    return [records.path_of(results, UNIT.method, UNIT.stream, seed, UNIT.settings) for seed in UNIT.seeds]
+    return [store.path_of(results, UNIT.method, UNIT.stream, seed, UNIT.settings) for seed in UNIT.seeds]
 
 
 def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monkeypatch, tmp_path):
-    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
+    monkeypatch.setattr(resume, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(resume, "LARGEST_SHARE", float("inf"))
     monkeypatch.setattr(node, "TELL_EVERY", 0.0)
-    monkeypatch.setattr(executor, "cores", lambda: 1)
+    monkeypatch.setattr(base, "cores", lambda: 1)
     wrong, letters = trained({})
     assert wrong is None and {index for index, _ in letters} == {7} and not Path("nowhere").exists()
     kinds = [type(letter).__name__ for _, letter in letters]
@@ -82,8 +83,8 @@ def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monke
 
 
 def test_a_node_goes_on_from_a_state_that_another_sent(monkeypatch):
-    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
+    monkeypatch.setattr(resume, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(resume, "LARGEST_SHARE", float("inf"))
     whole = trained({})[1]
     first = next(letter for _, letter in whole if isinstance(letter, node.Kept))
     wrong, letters = trained({first.path: first.content})

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from writers import RUNS, SMALL, leftovers, numbers, prepared, write
+from tests.support.writers import RUNS, SMALL, leftovers, numbers, prepared, write
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

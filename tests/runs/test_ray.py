@@ -15,13 +15,12 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: make test-cluster
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from benchmark import records  # noqa: E402
-from benchmark.cli import main  # noqa: E402
-from benchmark.executors import executor  # noqa: E402
-from benchmark.executors import ray as on_ray  # noqa: E402
-from benchmark.progress import Advance  # noqa: E402
-from methods.settings import settings_for  # noqa: E402
-from writers import leftovers, numbers  # noqa: E402
+from benchmark.cli.main import main  # noqa: E402
+from benchmark.records import store  # noqa: E402
+from benchmark.runs.executors import base  # noqa: E402
+from benchmark.runs.executors import ray as on_ray  # noqa: E402
+from benchmark.runs.progress import Advance  # noqa: E402
+from tests.support.writers import leftovers, numbers  # noqa: E402
 
 pytestmark = pytest.mark.timeout(3000)  # under a minute on idle cores, but a busy machine imports PyTorch for minutes
 CELLS = ["--method", "naive", "--method", "agem", "--stream", "permuted-digits", "--stream", "rotated-digits"]
@@ -33,7 +32,7 @@ STORE = 80 * 2**20
 def one_thread():
     """Units get one thread here as there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "cores", lambda: 1)
+        patch.setattr(base, "cores", lambda: 1)
         patch.setattr(on_ray, "cores", lambda: 1)
         yield
     torch.set_num_threads(1)
@@ -92,8 +91,8 @@ def test_a_node_is_lost_and_all_records_are_those_of_this_machine(cluster, local
     assert killed[0] >= 2 and "lost with its node or process; it goes on elsewhere" in said
     assert "8 to do on cpu, each a Ray task with 1 CPU" in said and said.count(": accuracy ") == 8
     assert numbers(tmp_path) == numbers(local) and leftovers(tmp_path) == []
-    for record in records.load_all(tmp_path):
-        twin = records.load(records.path_of(local, record.method, record.stream, record.seed, record.settings))
+    for record in store.load_all(tmp_path):
+        twin = store.load(store.path_of(local, record.method, record.stream, record.seed, record.settings))
         ours, theirs = dict(record.provenance), dict(twin.provenance)
         assert ours.pop("started") and theirs.pop("started") and ours == theirs
 
@@ -129,7 +128,7 @@ def test_a_method_in_a_file_is_sent_and_what_it_raises_is_one_line_that_names_th
     assert main([*command, *address, "--results", str(tmp_path / "results")]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: node {socket.gethostname()}: plugins/") and err.count("\n") == 1
-    assert "/broken.py, line 8: NameError" in err and records.load_all(tmp_path / "results") == []
+    assert "/broken.py, line 8: NameError" in err and store.load_all(tmp_path / "results") == []
 
 
 def raylets() -> set[int]:

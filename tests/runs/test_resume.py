@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import engine, state
-from benchmark.engine import Cell, Outcome
-from benchmark.streams import build
+from benchmark.records import checkpoint
+from benchmark.records.checkpoint import Outcome
+from benchmark.runs import resume
+from benchmark.streams.build import build
+from benchmark.training import engine
+from benchmark.training.engine import Cell
 from methods.registry import METHODS
 from methods.settings import settings_for
 
@@ -29,8 +32,8 @@ def kept_to(folder: Path):
     """Saves a cell after each phase in a file of its own."""
     def keep(cell: Cell) -> None:
         run = {"settings": dict(cell.settings)}
-        point = state.Point(run=run, seeds=[0, 1, 2], threads=1, started="", phase=cell.phase, outcomes=cell.outcomes)
-        state.save(folder / f"{cell.phase}.safetensors", point, cell.state())
+        point = checkpoint.Point(run=run, seeds=[0, 1, 2], threads=1, started="", phase=cell.phase, outcomes=cell.outcomes)
+        checkpoint.save(folder / f"{cell.phase}.safetensors", point, cell.state())
 
     return keep
 
@@ -46,7 +49,7 @@ def assert_goes_on_exactly(make, folder: Path) -> None:
         whole = make()
         whole.train(lambda *progress: None, kept_to(folder))
         for phase in range(1, len(whole.phases) + 1):
-            saved, later = state.load(folder / f"{phase}.safetensors"), make()
+            saved, later = checkpoint.load(folder / f"{phase}.safetensors"), make()
             later.net.theta.fill_(7.0)
             later.restore(saved.point.phase, saved.point.outcomes, saved.tensors)
             assert later.phase == phase
@@ -67,7 +70,7 @@ def test_a_residual_network_goes_on_with_its_statistics(method, tmp_path, real_d
     monkeypatch.setattr(Cell, "_evaluate", lambda cell, rows: None)  # the test images would take a minute
     overrides = {"tasks": 3, "train_examples": 30, "dropout": 0.1, "fisher_window": 2}
     assert_goes_on_exactly(lambda: cell_of(method, "split-cifar100", overrides, (0,), real_data), tmp_path)
-    assert any(name.startswith("buffer.") for name in state.load(tmp_path / "1.safetensors").tensors)
+    assert any(name.startswith("buffer.") for name in checkpoint.load(tmp_path / "1.safetensors").tensors)
 
 
 def test_a_diverged_seed_goes_on_diverged_and_the_others_exactly(tmp_path):
@@ -79,7 +82,7 @@ def test_a_diverged_seed_goes_on_diverged_and_the_others_exactly(tmp_path):
     with torch.no_grad():
         whole = broken()
         outcomes = whole.train(lambda *progress: None, kept_to(tmp_path))
-        saved, later = state.load(tmp_path / "2.safetensors"), broken()
+        saved, later = checkpoint.load(tmp_path / "2.safetensors"), broken()
         later.restore(saved.point.phase, saved.point.outcomes, saved.tensors)
         later.train(lambda *progress: None)
     assert [o.status for o in outcomes] == ["complete", "diverged", "complete"]
@@ -99,11 +102,11 @@ def test_the_state_of_another_kind_of_cell_is_a_misfit():
 def saves(monkeypatch, seeds: list[int], every: float, phases: int) -> int:
     """How often a cell of `phases` phases that take no time is saved."""
     saved = []
-    monkeypatch.setattr(state, "SAVE_EVERY", every)
-    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
-    monkeypatch.setattr(state, "save", lambda *given: saved.append(given))
+    monkeypatch.setattr(resume, "SAVE_EVERY", every)
+    monkeypatch.setattr(resume, "LARGEST_SHARE", float("inf"))
+    monkeypatch.setattr(resume, "save", lambda *given: saved.append(given))
     cell = cell_of("naive", "rotated-digits", QUICK | {"tasks": phases}, seeds)
-    keeper = state.Keeper(Path("unused"), {}, 1, "")
+    keeper = resume.Keeper(Path("unused"), {}, 1, "")
     for cell.phase in range(1, phases + 1):
         keeper(cell)
     return len(saved)
@@ -118,15 +121,15 @@ def test_tasks_that_take_no_time_are_not_saved_but_seeds_that_end_together_are(m
 def test_on_a_slow_disk_saving_takes_no_more_than_its_share(monkeypatch):
     """A task takes 10 s and a save 4 s, by a clock of its own: 4 of any 100 s would be too many."""
     clock, cell = [0.0], cell_of("naive", "rotated-digits", QUICK, [0])
-    monkeypatch.setattr(state.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(resume.time, "monotonic", lambda: clock[0])
     saved = []
 
     def slow(*given):
         clock[0] += 4
         saved.append(clock[0])
 
-    monkeypatch.setattr(state, "save", slow)
-    keeper = state.Keeper(Path("unused"), {}, 1, "")
+    monkeypatch.setattr(resume, "save", slow)
+    keeper = resume.Keeper(Path("unused"), {}, 1, "")
     for _ in range(100):
         clock[0] += 10
         cell.phase = 1

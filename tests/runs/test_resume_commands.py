@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import records, state
-from benchmark.cli import main
-from benchmark.engine import Cell
-from benchmark.executors import executor
+from benchmark.cli.main import main
+from benchmark.records import checkpoint, store
+from benchmark.runs import resume
+from benchmark.runs.executors import base
+from benchmark.training.engine import Cell
 from methods.errors import InputError
-from writers import leftovers, numbers
+from tests.support.writers import leftovers, numbers
 
 
 class Stopped(BaseException):
@@ -26,7 +27,7 @@ COMMAND = ["run", "--method", "agem", "--stream", "rotated-digits", "--jobs", "1
 def one_thread():
     """A command in this process takes one thread, and leaves it so."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "cores", lambda: 1)
+        patch.setattr(base, "cores", lambda: 1)
         yield
     torch.set_num_threads(1)
 
@@ -34,20 +35,20 @@ def one_thread():
 @pytest.fixture
 def every_task_saved(monkeypatch):
     """Also where a task takes no time."""
-    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
-    monkeypatch.setattr(state, "LARGEST_SHARE", float("inf"))
+    monkeypatch.setattr(resume, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(resume, "LARGEST_SHARE", float("inf"))
 
 
 @pytest.fixture
 def stopped(tmp_path, monkeypatch, every_task_saved) -> tuple[Path, Path]:
     """A results directory whose run of seeds 0, 1, 2 stopped after its second task, and the file of its state."""
-    def save_and_stop(path, point, tensors, save=state.save):
+    def save_and_stop(path, point, tensors, save=checkpoint.save):
         save(path, point, tensors)
         if point.phase == 2:
             raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(state, "save", save_and_stop)
+        patch.setattr(resume, "save", save_and_stop)
         with pytest.raises(Stopped):
             main([*COMMAND, "--seeds", "3", "--results", str(tmp_path / "stopped")])
     files = leftovers(tmp_path / "stopped")
@@ -75,11 +76,11 @@ def steps_trained(monkeypatch) -> list[int]:
 
 
 def test_a_stopped_command_goes_on_and_removes_its_state(stopped, whole, monkeypatch, capsys):
-    trained, began = steps_trained(monkeypatch), state.load(stopped[1]).point.started
+    trained, began = steps_trained(monkeypatch), checkpoint.load(stopped[1]).point.started
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
     assert trained == [2] and numbers(stopped[0]) == whole and leftovers(stopped[0]) == []
     assert "seeds 0, 1, 2: going on after task 2" in capsys.readouterr().out
-    assert {r.provenance.started for r in records.load_all(stopped[0])} == {began}
+    assert {r.provenance.started for r in store.load_all(stopped[0])} == {began}
 
 
 def test_runs_begun_together_end_together_though_one_is_asked_for(stopped, whole, monkeypatch):
@@ -96,21 +97,21 @@ def test_more_seeds_go_on_beside_those_that_were_begun(stopped, whole, monkeypat
 
 
 def test_a_run_goes_on_with_the_threads_it_began_with(stopped, whole):
-    before = state.load(stopped[1]).point.threads
-    point = state.load(stopped[1]).point.model_copy(update={"threads": before + 1})
-    state.save(stopped[1], point, state.load(stopped[1]).tensors)
+    before = checkpoint.load(stopped[1]).point.threads
+    point = checkpoint.load(stopped[1]).point.model_copy(update={"threads": before + 1})
+    checkpoint.save(stopped[1], point, checkpoint.load(stopped[1]).tensors)
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
-    assert {r.provenance.threads for r in records.load_all(stopped[0])} == {before + 1}
+    assert {r.provenance.threads for r in store.load_all(stopped[0])} == {before + 1}
     assert torch.get_num_threads() == before
 
 
 def test_killed_between_the_records_of_a_cell_the_rest_keeps_its_company(tmp_path, whole, monkeypatch):
-    def save_one(results, record, save=records.save):
+    def save_one(results, record, save=store.save):
         save(results, record)
         raise Stopped
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(records, "save", save_one)
+        patch.setattr(store, "save", save_one)
         main([*COMMAND, "--seeds", "3", "--results", str(tmp_path)])
     assert len(numbers(tmp_path)) == 1
     trained = steps_trained(monkeypatch)
@@ -157,8 +158,8 @@ def test_damaged_state_is_named_in_one_line_and_the_run_begins_anew(damage, stop
 
 @pytest.mark.parametrize("name", ["code", "data", "versions", "processor"])
 def test_state_of_other_code_data_versions_or_machine_is_not_taken_up(name, stopped, whole, monkeypatch, capsys):
-    saved = state.load(stopped[1])
-    state.save(stopped[1], saved.point.model_copy(update={"run": saved.point.run | {name: "other"}}), saved.tensors)
+    saved = checkpoint.load(stopped[1])
+    checkpoint.save(stopped[1], saved.point.model_copy(update={"run": saved.point.run | {name: "other"}}), saved.tensors)
     trained = steps_trained(monkeypatch)
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
     assert f"{stopped[1]} was saved with other {name}; removed" in capsys.readouterr().out
@@ -172,12 +173,12 @@ def test_state_of_other_settings_stays_for_the_run_it_belongs_to(stopped, monkey
 
 
 def test_state_that_cannot_be_written_is_an_input_error_and_the_old_one_stays(stopped, monkeypatch):
-    saved = state.load(stopped[1])
+    saved = checkpoint.load(stopped[1])
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="No space left on device.*make room"):
-        state.save(stopped[1], saved.point.model_copy(update={"phase": 3}), saved.tensors)
-    assert state.load(stopped[1]).point.phase == 2 and leftovers(stopped[0]) == [stopped[1]]
+        checkpoint.save(stopped[1], saved.point.model_copy(update={"phase": 3}), saved.tensors)
+    assert checkpoint.load(stopped[1]).point.phase == 2 and leftovers(stopped[0]) == [stopped[1]]

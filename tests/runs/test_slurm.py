@@ -7,14 +7,13 @@ import torch
 
 pytest.importorskip("submitit", reason="submitit is not installed: make test-cluster")
 
-from benchmark import records  # noqa: E402
-from benchmark.cli import main  # noqa: E402
-from benchmark.executors import executor, slurm  # noqa: E402
-from benchmark.executors.executor import Where  # noqa: E402
-from benchmark.runner import Unit  # noqa: E402
+from benchmark.cli.main import main  # noqa: E402
+from benchmark.records import store  # noqa: E402
+from benchmark.runs.executors import base, slurm  # noqa: E402
+from benchmark.runs.executors.base import Where  # noqa: E402
+from benchmark.runs.unit import Unit  # noqa: E402
 from methods.errors import InputError  # noqa: E402
-from methods.settings import settings_for  # noqa: E402
-from writers import leftovers, numbers  # noqa: E402
+from tests.support.writers import leftovers, numbers  # noqa: E402
 
 COMMAND = ["run", "--method", "naive", "--method", "agem", "--stream", "split-digits", "--seeds", "2",
            "--set", "tasks=2", "--set", "train_examples=50"]
@@ -25,7 +24,7 @@ def on_this_machine(monkeypatch):
     """Jobs are processes of this machine with one thread each."""
     monkeypatch.setattr(slurm, "CLUSTER", "local")
     monkeypatch.setattr(slurm, "ASK_EVERY", 0.05)
-    monkeypatch.setattr(executor, "cores", lambda: 1)
+    monkeypatch.setattr(base, "cores", lambda: 1)
     yield
     torch.set_num_threads(1)
 
@@ -42,14 +41,14 @@ def test_jobs_record_what_this_machine_records(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "as 2 Slurm jobs" in said and said.count(": accuracy ") == 4
     assert numbers(there) == numbers(here) and len(numbers(there)) == 4
-    assert {r.provenance.threads for r in records.load_all(there)} == {1}
+    assert {r.provenance.threads for r in store.load_all(there)} == {1}
     assert all(slurm.FOLDER in path.parts for path in leftovers(there)) and logs(there)
 
 
 def test_what_is_wrong_in_a_job_is_one_line(tmp_path):
     unit = Unit("naive", "split-digits", (0,), {"tasks": 9}, 1.0)
     with pytest.raises(InputError, match="^node .*: split-digits cannot have 9 tasks"):
-        executor.run(slurm.Slurm(None, {"time": "10"}), [unit], Where(tmp_path, None, "cpu", 1))
+        base.run(slurm.Slurm(None, {"time": "10"}), [unit], Where(tmp_path, None, "cpu", 1))
 
 
 def test_an_interrupt_cancels_the_jobs(tmp_path, monkeypatch, capsys):

@@ -12,15 +12,18 @@ import psutil
 import pytest
 import torch
 
-from benchmark import planning, records, runner
-from benchmark.catalogue import STREAMS
-from benchmark.cli import main
-from benchmark.executors import executor, local
-from benchmark.executors.executor import Where
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.runs import plan as planning
+from benchmark.runs import unit as unit_
+from benchmark.runs import work
+from benchmark.runs.executors import base, local
+from benchmark.runs.executors.base import Where
+from benchmark.streams.kinds import STREAMS
 from methods.errors import InputError
 from methods.settings import settings_for
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "tasks=2", "--set", "train_examples=50"]
 CELLS = ["--method", "naive", "--method", "agem", "--stream", "permuted-digits", "--stream", "split-digits"]
 
@@ -52,11 +55,11 @@ def small(tmp_path_factory) -> tuple[Path, str, str]:
 
 
 def matrices(results: Path) -> dict[tuple, list]:
-    return {(r.method, r.stream, r.seed): r.accuracy_matrix for r in records.load_all(results)}
+    return {(r.method, r.stream, r.seed): r.accuracy_matrix for r in store.load_all(results)}
 
 
 def test_every_run_is_recorded_with_its_settings_and_data(small):
-    found = records.load_all(small[0])
+    found = store.load_all(small[0])
     assert len(found) == 8 and {record.status for record in found} == {"complete"}
     for record in found:
         settings = settings_for(record.method, record.stream, {"tasks": 2, "train_examples": 50})
@@ -90,23 +93,23 @@ def test_more_seeds_run_only_what_is_missing_and_force_runs_all(tmp_path, capsys
     command += ["--results", str(tmp_path)]
     assert main([*command, "--seed", "1"]) == 0
     first = next(tmp_path.glob("*/*/*.json"))
-    text, before = first.read_text(encoding="utf-8"), records.load(first).accuracy_matrix
+    text, before = first.read_text(encoding="utf-8"), store.load(first).accuracy_matrix
     assert main([*command, "--seeds", "3"]) == 0
     assert "3 runs, 1 recorded already, 2 to do" in capsys.readouterr().out
     assert first.read_text(encoding="utf-8") == text and len(matrices(tmp_path)) == 3
     assert main([*command, "--seed", "1", "--force"]) == 0
     assert first.read_text(encoding="utf-8") != text
-    assert records.load(first).accuracy_matrix == before
+    assert store.load(first).accuracy_matrix == before
 
 
 def test_changed_settings_make_another_record(tmp_path, capsys):
     command = ["run", "--method", "naive", "--stream", "split-digits", "--seed", "0", "--jobs", "1", *SMALL]
     assert main([*command, "--results", str(tmp_path)]) == 0
     assert main([*command, "--results", str(tmp_path), "--set", "hidden=16"]) == 0
-    assert {record.settings["hidden"] for record in records.load_all(tmp_path)} == {16, 256}
+    assert {record.settings["hidden"] for record in store.load_all(tmp_path)} == {16, 256}
 
 
-def plan(results: Path, **changes) -> list[runner.Unit]:
+def plan(results: Path, **changes) -> list[unit_.Unit]:
     given = dict(
         methods=["naive", "agem"], streams=["permuted-digits", "split-digits"], seeds=[0, 1],
         overrides={"tasks": "2", "train_examples": "50"}, results=results, data=None, device="cpu",
@@ -139,14 +142,14 @@ def test_the_longest_units_come_first_and_the_order_is_stable(tmp_path):
 
 
 def test_workers_are_no_more_than_units_and_one_on_a_gpu():
-    assert executor.at_once(4, "cpu", 64) == 4 and executor.at_once(4, "cpu", 3) == 3
-    assert executor.at_once(4, "cuda", None) == 1
-    assert executor.at_once(4, "cpu", None) == min(4, runner.cores())
+    assert base.at_once(4, "cpu", 64) == 4 and base.at_once(4, "cpu", 3) == 3
+    assert base.at_once(4, "cuda", None) == 1
+    assert base.at_once(4, "cpu", None) == min(4, work.cores())
 
 
 def test_seeds_whose_tasks_differ_in_length_are_grouped_by_length(tmp_path):
-    streams = [runner.build("split-digits", seed, 2) for seed in (0, 1, 2, 1)]
-    groups = runner._of_one_form(streams)
+    streams = [work.build("split-digits", seed, 2) for seed in (0, 1, 2, 1)]
+    groups = work._of_one_form(streams)
     assert sorted(stream.seed for group in groups for stream in group) == [0, 1, 1, 2]
     for group in groups:
         assert len({tuple(map(len, stream.train)) for stream in group}) == 1
@@ -157,28 +160,28 @@ def test_a_diverged_run_is_recorded_and_said_to_be(tmp_path, capsys):
     command = ["run", "--method", "naive", "--stream", "split-digits", "--seed", "0", "--jobs", "1", *SMALL]
     assert main([*command, "--set", "learning_rate=1e30", "--results", str(tmp_path)]) == 0
     assert "seed 0: diverged in task 1" in capsys.readouterr().out
-    assert [record.status for record in records.load_all(tmp_path)] == ["diverged"]
+    assert [record.status for record in store.load_all(tmp_path)] == ["diverged"]
 
 
 def test_sigterm_in_one_process_keeps_what_is_finished(tmp_path, capsys, monkeypatch):
     def one_then_stopped(index, *given):
         if index:
             os.kill(os.getpid(), signal.SIGTERM)
-        runner.work(index, *given)
+        work.work(index, *given)
 
     monkeypatch.setattr(local, "work", one_then_stopped)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["run", *CELLS, *SMALL, "--seeds", "2", "--jobs", "1", "--results", str(tmp_path)]) == 130
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "the same command goes on" in err
-    assert len(records.load_all(tmp_path)) == 2 and signal.getsignal(signal.SIGTERM) == before
+    assert len(store.load_all(tmp_path)) == 2 and signal.getsignal(signal.SIGTERM) == before
 
 
 def test_what_is_wrong_in_a_worker_is_one_input_error(tmp_path):
     impossible = settings_for("naive", "split-digits", {"tasks": 9})
-    unit = runner.Unit("naive", "split-digits", (0,), impossible, 1.0)
+    unit = unit_.Unit("naive", "split-digits", (0,), impossible, 1.0)
     with pytest.raises(InputError, match="split-digits cannot have 9 tasks"):
-        executor.run(local.Local(2), [unit, unit], Where(tmp_path, None, "cpu", 1))
+        base.run(local.Local(2), [unit, unit], Where(tmp_path, None, "cpu", 1))
     assert workers_of(os.getpid()) == []
 
 
@@ -221,7 +224,7 @@ def test_stopping_in_mid_run_keeps_finished_runs_and_leaves_no_process(stop, tmp
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
         assert time.monotonic() < deadline, "a process outlives the run"
         time.sleep(0.1)
-    finished = records.load_all(tmp_path)
+    finished = store.load_all(tmp_path)
     assert 1 <= len(finished) < 12
     left = plan(tmp_path, methods=["naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask"],
                 streams=["permuted-digits", "rotated-digits"], seeds=[0], overrides={"epochs": "2"})

@@ -19,11 +19,11 @@ from avalanche.training.supervised import Naive
 from torch import nn
 from torch.optim import SGD
 
-from benchmark.modules import module_for
-from benchmark.randomness import Randomness
-from benchmark.streams import Stream
+from benchmark.common.randomness import Randomness
+from benchmark.streams.build import Stream
+from benchmark.training.avalanche.modules import module_for
 from methods.settings import Settings
-from ours import BATCH, PRIMED, TASKS, settings_of, streams
+from tests.speed.ours import BATCH, PRIMED, TASKS, settings_of, streams
 
 
 def plugin_of(method: str, settings: Settings, stream: Stream) -> list:

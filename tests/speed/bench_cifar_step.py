@@ -5,12 +5,12 @@ from functools import cache
 import pytest
 import torch
 
-from avalanche_side import strategy
-from benchmark import resnet
-from floors import convolutions, network_passes
+from benchmark.networks import resnet
 from methods.settings import settings_for
-from ours import ours
-from plain_loop import plain_loop
+from tests.speed.avalanche_side import strategy
+from tests.speed.floors import convolutions, network_passes
+from tests.speed.ours import ours
+from tests.speed.plain_loop import plain_loop
 
 STREAM, TABLE, COUNT = "split-cifar100", "cifar step", 10
 BATCHES = {"naive": [10], "ewc": [10], "agem": [10, 10], "er-reservoir": [20]}

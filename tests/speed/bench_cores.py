@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from benchmark.provenance import PROJECT
+from benchmark.records.provenance import PROJECT
 
 pytestmark = pytest.mark.usefixtures("real_data")
 

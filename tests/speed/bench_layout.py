@@ -5,12 +5,14 @@ from functools import cache
 import pytest
 import torch
 
-from benchmark import engine, mlp, phases, randomness
-from benchmark.gradients import Dense
-from benchmark.mlp import MLP
+from benchmark.common import randomness
+from benchmark.networks import mlp
+from benchmark.networks.gradients import Dense
+from benchmark.networks.mlp import MLP
+from benchmark.training import engine, phases
 from methods.ewc import EWC
 from methods.naive import NaiveSGD
-from ours import Ours, ours
+from tests.speed.ours import Ours, ours
 
 STREAM, TABLE, SEEDS, COUNT = "permuted-mnist", "layout", 5, 200
 

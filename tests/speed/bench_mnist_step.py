@@ -5,11 +5,11 @@ from functools import cache
 import pytest
 import torch
 
-from avalanche_side import strategy
-from floors import mlp_products
 from methods.catalogue import METHOD_ROWS
-from ours import ours
-from plain_loop import plain_loop
+from tests.speed.avalanche_side import strategy
+from tests.speed.floors import mlp_products
+from tests.speed.ours import ours
+from tests.speed.plain_loop import plain_loop
 
 STREAM, TABLE, SEEDS = "permuted-mnist", "mnist step", 5
 PRODUCTS = {"agem": [10, 10], "er-reservoir": [20]}

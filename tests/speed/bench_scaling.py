@@ -5,8 +5,8 @@ import time
 import pytest
 import torch
 
-from benchmark.engine import Cell
-from benchmark.streams import build
+from benchmark.streams.build import build
+from benchmark.training.engine import Cell
 from methods.registry import METHODS
 from methods.settings import settings_for
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.streams import build
-from ours import BATCH, TASKS, ours, streams
+from benchmark.streams.build import build
+from tests.speed.ours import BATCH, TASKS, ours, streams
 
 pytestmark = pytest.mark.usefixtures("real_data")
 

@@ -4,7 +4,7 @@ A machine has slower and faster spells that last for minutes, so contenders take
 of them once, those of one row next to each other, and the report divides times of the same turn.
 """
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import os
 

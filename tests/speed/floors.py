@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmark.modules import resnet_features
-from plain_loop import PlainLoop
+from benchmark.training.avalanche.modules import resnet_features
+from tests.speed.plain_loop import PlainLoop
 
 SIZES = (784, 256, 256, 10)
 RATE = 1e-6  # a step so small that the weights stay ordinary numbers

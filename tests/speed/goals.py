@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from whole_table import whole_table
+from tests.speed.whole_table import whole_table
 
 
 def goals(speed: dict) -> list[tuple[str, str, float, float]]:

@@ -1,6 +1,6 @@
 """What the suite takes on a GPU: steps, more seeds, the whole table. Its figures are kept part by part.
 
-    PYTHONPATH=.:tests/speed python tests/speed/gpu.py steps|seeds|table|show
+    python -m tests.speed.gpu steps|seeds|table|show
 
 `make bench-gpu` does one after the other. `table` trains all 90 runs into results/gpu; `show` writes what has been
 measured into docs/performance.md and README.md.
@@ -17,14 +17,14 @@ from datetime import UTC, datetime
 
 import torch
 
-from benchmark.catalogue import PAPER_STREAMS
-from benchmark.engine import train
-from benchmark.provenance import PROJECT, processor, versions
-from benchmark.records import GPU_FOLDER
-from benchmark.streams import build
-from gpu_tables import FIGURES, show
+from benchmark.records.provenance import PROJECT, processor, versions
+from benchmark.records.store import GPU_FOLDER
+from benchmark.streams.build import build
+from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.training.engine import train
 from methods.registry import METHODS
-from ours import Ours, settings_of
+from tests.speed.gpu_tables import FIGURES, show
+from tests.speed.ours import Ours, settings_of
 
 STEPS = {"permuted-mnist": 500, "split-cifar100": 50}
 TASKS = 3

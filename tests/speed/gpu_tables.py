@@ -6,12 +6,13 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import fmean, stdev
 
-from benchmark.catalogue import STREAMS
-from benchmark.insertion import insert
-from benchmark.provenance import PROJECT
-from benchmark.records import GPU_FOLDER, Record, load_all
+from benchmark.common.files import insert
+from benchmark.records.provenance import PROJECT
+from benchmark.records.schema import Record
+from benchmark.records.store import GPU_FOLDER, load_all
+from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
-from speed_tables import markdown, micro
+from tests.speed.speed_tables import markdown, micro
 
 FIGURES = PROJECT / "results" / "gpu.json"
 PAGE, README = PROJECT / "docs" / "performance.md", PROJECT / "README.md"

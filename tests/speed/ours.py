@@ -9,9 +9,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from benchmark.engine import Cell
-from benchmark.phases import PhaseData, RecentData
-from benchmark.streams import Stream, build
+from benchmark.streams.build import Stream, build
+from benchmark.training.engine import Cell
+from benchmark.training.phases import PhaseData, RecentData
 from methods.batch import Batch
 from methods.registry import METHODS
 from methods.settings import Settings, settings_for

@@ -6,7 +6,7 @@ of two phases stops after a few steps.
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import sys
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmark.engine import Cell
-from benchmark.phases import PhaseData, RecentData
-from benchmark.streams import build
+from benchmark.streams.build import build
+from benchmark.training.engine import Cell
+from benchmark.training.phases import PhaseData, RecentData
 from methods.batch import Batch
 from methods.registry import METHODS
 from methods.settings import settings_for

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark.modules import module_for
-from benchmark.randomness import Randomness
-from benchmark.streams import Stream
+from benchmark.common.randomness import Randomness
+from benchmark.streams.build import Stream
+from benchmark.training.avalanche.modules import module_for
 from methods.ewc import FISHER_MOVING_AVERAGE
-from ours import BATCH, PRIMED, STEPS_A_TASK, TASKS, settings_of, streams
+from tests.speed.ours import BATCH, PRIMED, STEPS_A_TASK, TASKS, settings_of, streams
 
 Examples = tuple[Tensor, Tensor, Tensor]  # images [n, ...], labels [n], first output of the head [n]
 

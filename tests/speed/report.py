@@ -1,6 +1,6 @@
 """From the raw timings to results/speed.json, results/speed.md and the tables in three documents.
 
-    python tests/speed/report.py out/bench.json results docs/performance.md docs/scaling.md README.md
+    python -m tests.speed.report out/bench.json results docs/performance.md docs/scaling.md README.md
 
 A time is the median over the turns; a ratio is the median of the ratios within a turn, so that a machine's
 slow spells, which strike neighbours alike, do not enter it.
@@ -13,11 +13,10 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT))
 
-from benchmark.insertion import insert  # noqa: E402
-from speed_tables import cost_table, document, of_other_machines, speed_table  # noqa: E402
-from timings import Timings  # noqa: E402
+from benchmark.common.files import insert  # noqa: E402
+from tests.speed.speed_tables import cost_table, document, of_other_machines, speed_table  # noqa: E402
+from tests.speed.timings import Timings  # noqa: E402
 
 
 def summary(timings: Timings, raw: dict) -> dict:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from goals import goals_table
 from methods.catalogue import METHOD_ROWS
-from whole_table import SEEDS, STEPS, TASKS, whole_table
+from tests.speed.goals import goals_table
+from tests.speed.whole_table import SEEDS, STEPS, TASKS, whole_table
 
 STREAMS = (("mnist_step", "Permuted MNIST"), ("cifar_step", "Split CIFAR-100"))
 STEPS_A_RUN = TASKS * STEPS["MNIST"]

@@ -1,16 +1,13 @@
 """The figures of speed that the documents show are those that are kept in results/."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT / "tests" / "speed"))
+from tests.speed import gpu_tables, speed_tables
 
-import gpu_tables  # noqa: E402
-import speed_tables  # noqa: E402
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("page, kept, shown", [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import median
 
-from benchmark.provenance import PROJECT, checkout, processor, versions
+from benchmark.records.provenance import PROJECT, checkout, processor, versions
 from methods.catalogue import METHOD_ROWS
 
 TABLES = {"mnist step", "cifar step", "fisher", "layout", "set-up", "evaluation", "scaling", "memory", "cifar rest",

@@ -16,13 +16,13 @@ from avalanche.training.supervised import Naive
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from benchmark.engine import Cell
-from benchmark.phases import PhaseData, RecentData
-from benchmark.randomness import Randomness
-from benchmark.streams import build
+from benchmark.common.randomness import Randomness
+from benchmark.streams.build import build
+from benchmark.training.engine import Cell
+from benchmark.training.phases import PhaseData, RecentData
 from methods.registry import METHODS
 from methods.settings import settings_for
-from plain import PlainMLP, in_a_row
+from tests.oracles.plain import PlainMLP, in_a_row
 
 TOLERANCE = 1e-5
 """Largest difference of any parameter after 40 steps in float32."""

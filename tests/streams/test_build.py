@@ -12,10 +12,11 @@ from avalanche.benchmarks.datasets.external_datasets.mnist import TensorMNIST
 from avalanche.training import Naive
 from torchvision.transforms import ToTensor
 
-from benchmark import streams
-from benchmark.data import Cifar100, ImageData, load
-from benchmark.pixel_maps import angles
-from benchmark.streams import PAPER_STREAMS, STREAMS, build
+from benchmark.streams import build as streams
+from benchmark.streams.build import build
+from benchmark.streams.datasets import Cifar100, ImageData, load
+from benchmark.streams.kinds import PAPER_STREAMS, STREAMS
+from benchmark.streams.pixel_maps import angles
 from methods.errors import InputError
 
 DIGIT_STREAMS = ("permuted-digits", "rotated-digits", "split-digits")

@@ -12,12 +12,12 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from benchmark import data, data_files
-from benchmark.data import describe, load
+from benchmark.streams import archives, datasets
+from benchmark.streams.datasets import describe, load
 from methods.errors import InputError
 
-MNIST = data_files.ARCHIVES["mnist"]
-CIFAR = data_files.ARCHIVES["cifar100"]
+MNIST = archives.ARCHIVES["mnist"]
+CIFAR = archives.ARCHIVES["cifar100"]
 
 
 def _no_network(root: str):
@@ -29,7 +29,7 @@ def offline(monkeypatch, tmp_path):
     """An empty working and home directory, no BENCHMARK_DATA, and downloads that fail."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv(data_files.VARIABLE, raising=False)
+    monkeypatch.delenv(archives.VARIABLE, raising=False)
     _set_download(monkeypatch, _no_network)
     return tmp_path
 
@@ -37,7 +37,7 @@ def offline(monkeypatch, tmp_path):
 def _set_download(monkeypatch, download):
     for archive in (MNIST, CIFAR):
         changed = dataclasses.replace(archive, download=download)
-        monkeypatch.setitem(data_files.ARCHIVES, archive.id, changed)
+        monkeypatch.setitem(archives.ARCHIVES, archive.id, changed)
 
 
 def _fill(root: Path, archive, content: bytes = b"not the data"):
@@ -71,11 +71,11 @@ def test_no_test_digit_is_a_training_digit():
 
 
 def test_other_digits_are_refused(monkeypatch):
-    images, labels = data.load_digits(return_X_y=True)
+    images, labels = datasets.load_digits(return_X_y=True)
     images[0, 10] += 1
-    monkeypatch.setattr(data, "load_digits", lambda return_X_y: (images, labels))
+    monkeypatch.setattr(datasets, "load_digits", lambda return_X_y: (images, labels))
     with pytest.raises(InputError, match="sha256"):
-        data._digits.__wrapped__()
+        datasets._digits.__wrapped__()
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "cifar100"])
@@ -185,7 +185,7 @@ def test_data_are_read_once(real_data):
 
 
 def test_torchvision_and_avalanche_import_quietly():
-    script = "import benchmark.compat, torchvision.ops, avalanche.training"
+    script = "import benchmark.common.imports, torchvision.ops, avalanche.training"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[1])
+                          cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

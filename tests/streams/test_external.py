@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import records
-from benchmark.cli import main
-from benchmark.stream_names import literal, split, stream_id
-from benchmark.streams import build, kind_named
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.streams.build import build, kind_named
+from benchmark.streams.names import literal, split, stream_id
 from methods.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "train_examples=60", "--set", "hidden=16", "--jobs", "1"]
 MIRROR = """
-from benchmark.streams import build
+from benchmark.streams.build import build
 
 def stream(seed, kind="split-digits", tasks=3):
     return build(kind, seed, tasks).benchmark
@@ -67,7 +67,7 @@ def test_all_methods_train_on_it_as_on_the_suites_own(tmp_path, capsys):
     common += ["--set", "learning_rate_decay=0.8", "--set", "dropout=0.25"]  # Stable SGD's differ by stream
     assert main(["run", "--stream", path, *common]) == 0
     assert main(["run", "--stream", "split-digits", "--set", "tasks=3", *common]) == 0
-    found = {(r.stream, r.method, r.seed): r for r in records.load_all(tmp_path / "results")}
+    found = {(r.stream, r.method, r.seed): r for r in store.load_all(tmp_path / "results")}
     assert len(found) == 24
     for (stream, method, seed), record in found.items():
         assert record.accuracy_matrix == found["split-digits", method, seed].accuracy_matrix
@@ -81,7 +81,7 @@ def test_runs_are_recorded_by_arguments_resumed_and_shown(digits, tmp_path, caps
     assert main([*command, "--seeds", "2", "--set", "stream.scenario=task"]) == 0
     assert "2 runs, 1 recorded already, 1 to do" in capsys.readouterr().out
     assert main([*command, "--seed", "0", "--set", "stream.n_experiences=2"]) == 0
-    found = records.load_all(tmp_path / "results")
+    found = store.load_all(tmp_path / "results")
     assert {r.stream for r in found} == {"my_stream"} and {r.settings["tasks"] for r in found} == {5, 2}
     assert {r.settings.get("stream.scenario") for r in found} == {"task", None}
     assert {r.settings.get("stream.n_experiences") for r in found} == {None, 2}
@@ -97,26 +97,27 @@ def test_seeds_whose_images_differ_in_scale_are_trained_each_as_if_alone(digits,
     command = ["run", "--method", "naive", "--stream", written(tmp_path, noisy), *SMALL, "--set", "learning_rate=0.1"]
     for folder, seeds in (("both", ("--seeds", "2")), ("alone", ("--seed", "1"))):
         assert main([*command, *seeds, "--results", str(tmp_path / folder)]) == 0
-    _, beside = records.load_all(tmp_path / "both")
-    alone, = records.load_all(tmp_path / "alone")
+    _, beside = store.load_all(tmp_path / "both")
+    alone, = store.load_all(tmp_path / "alone")
     assert (beside.seed, beside.accuracy_matrix) == (1, alone.accuracy_matrix)
     assert beside.provenance.seeds_together == [1]
 
 
 def test_an_edited_file_is_run_again(tmp_path, capsys):
-    from benchmark import avalanche_streams, stream_files
+    from benchmark.streams import external
+    from benchmark.streams.avalanche import convert
 
     path, results = written(tmp_path, MIRROR), tmp_path / "results"
     command = ["run", "--method", "naive", "--stream", path, *SMALL, "--seed", "0", "--results", str(results)]
     assert main(command) == 0 == main(command)
     assert "1 recorded already, none to do" in capsys.readouterr().out
     written(tmp_path, MIRROR + "\n# edited\n")
-    for memory in (stream_files._from_file, stream_files._made):
+    for memory in (external._from_file, external._made):
         memory.cache_clear()  # as in a new process
-    avalanche_streams._kept.clear()
+    convert._kept.clear()
     assert main(command) == 0
     assert "0 recorded already, 1 to do" in capsys.readouterr().out
-    assert len(records.load_all(results)) == 1
+    assert len(store.load_all(results)) == 1
 
 
 def test_list_says_what_was_recognised(digits, capsys):

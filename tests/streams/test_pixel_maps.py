@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies
 
-from benchmark.pixel_maps import angles, permutations, rotation
+from benchmark.streams.pixel_maps import angles, permutations, rotation
 
 
 @pytest.mark.parametrize("seed", [0, 7])

@@ -6,20 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from checking import RUN, check
-from literal import record
 
-from benchmark import records, search, trials
-from benchmark.checks import bands, cells, tables
-from benchmark.checks.bands import Comparison, Level
-from benchmark.checks.cells import Probe
-from benchmark.cli import main
-from benchmark.insertion import insert
-from benchmark.verify import verify
+from benchmark.cli.main import main
+from benchmark.common.files import insert
+from benchmark.records import store
+from benchmark.records.verify import verify
+from benchmark.studies import paper_grid, trials
+from benchmark.studies.checks import bands, cells, tables
+from benchmark.studies.checks.bands import Comparison, Level
+from benchmark.studies.checks.cells import Probe
 from methods.catalogue import METHOD_ROWS
 from methods.registry import METHODS
+from tests.support.checking import RUN, check
+from tests.support.literal import record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = Probe("split-digits", {"tasks": 2, "train_examples": 60, "hidden": 16, "learning_rate": 0.5}, 2)
 
 
@@ -45,7 +46,7 @@ def results(accepted, tmp_path):
     """References, two records and their tables."""
     folder = tmp_path / "results"
     for seed, last in enumerate((0.512345, 0.623456)):
-        records.save(folder, record("ewc", "permuted-mnist", seed, [[0.8, 0.1], [last, 0.9]], tasks=2))
+        store.save(folder, record("ewc", "permuted-mnist", seed, [[0.8, 0.1], [last, 0.9]], tasks=2))
     for name in ("table2.md", "table2.csv", "table2.json"):
         assert main(["table", "--results", str(folder), "--output", str(folder / name)]) == 0
     (tmp_path / "README.md").write_text("# A\n<!-- table -->\n<!-- /table -->\n")
@@ -177,7 +178,7 @@ def test_the_committed_references_are_those_of_the_probes(monkeypatch):
 
 
 def test_references_are_no_record(results):
-    assert len(records.load_all(results)) == verify(results).records == 2
+    assert len(store.load_all(results)) == verify(results).records == 2
     assert not any("reference.json" in note for note in verify(results).notes)
 
 
@@ -201,9 +202,9 @@ def test_a_figure_edited_in_a_record_is_found(results, capsys):
     assert capsys.readouterr().out.startswith(f"unsound: {path} ")
 
 
-@pytest.mark.parametrize("folder", [records.SEARCH_FOLDER, records.GPU_FOLDER])
+@pytest.mark.parametrize("folder", [store.SEARCH_FOLDER, store.GPU_FOLDER])
 def test_an_unsound_record_beside_the_tables_own_is_found(results, folder):
-    path = records.save(results / folder, record("naive", "permuted-mnist", 100, [[0.5] * 20] * 20))
+    path = store.save(results / folder, record("naive", "permuted-mnist", 100, [[0.5] * 20] * 20))
     assert tables.recompute(results).lines == []
     path.write_text(path.read_text().replace("0.5", "0.6", 1))
     line, = tables.recompute(results).lines
@@ -239,8 +240,8 @@ def test_bad_input_is_one_line_and_a_two(results, arguments, said, capsys):
 
 
 def test_a_table_of_the_search_that_does_not_follow_from_its_records_is_found(results):
-    first = search.trials("naive", "permuted-mnist")[0]
-    records.save(results / "search", record("naive", "permuted-mnist", search.SEED, [[0.5] * 20] * 20, **first))
+    first = paper_grid.trials("naive", "permuted-mnist")[0]
+    store.save(results / "search", record("naive", "permuted-mnist", paper_grid.SEED, [[0.5] * 20] * 20, **first))
     document = results / "../docs/reproduction.md"
     document.parent.mkdir()
     document.write_text("<!-- search permuted-mnist -->\n<!-- /search permuted-mnist -->\n")

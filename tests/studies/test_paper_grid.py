@@ -6,17 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark import search, trials
-from benchmark.catalogue import PAPER_STREAMS
-from benchmark.cli import main
-from benchmark.metrics import summarize
-from benchmark.paper import PUBLISHED, Figure
-from benchmark.records import load_all
-from benchmark.search import SEARCHED, Trial, chosen, distance
+from benchmark.cli.main import main
+from benchmark.records.metrics import summarize
+from benchmark.records.store import load_all
+from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.studies import paper_grid, trials
+from benchmark.studies.paper_grid import SEARCHED, Trial, chosen, distance
+from benchmark.tables.published import PUBLISHED, Figure
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings, settings_for
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULTS = Path(__file__).parents[2] / "results"
 
 # The paper's grids (appendix) and the author's corrections of single values.
 GRID = {
@@ -37,13 +37,13 @@ def run_of(accuracy: float, forgetting: float, status: str = "complete") -> Simp
 
 def trial_at(first: float, distance: float | None = None, method="naive", stream="permuted-mnist") -> Trial:
     cell = SimpleNamespace(method=method, stream=stream)
-    seeds = 1 if distance is None else 1 + len(search.MORE_SEEDS)
+    seeds = 1 if distance is None else 1 + len(paper_grid.MORE_SEEDS)
     return Trial({}, (cell,) * seeds, first, first if distance is None else distance)
 
 
 @pytest.mark.parametrize("stream", PAPER_STREAMS)
 def test_every_method_of_a_stream_has_equally_many_trials_each_of_the_grid_and_once(stream):
-    tried = {method: search.trials(method, stream) for method in METHOD_ROWS}
+    tried = {method: paper_grid.trials(method, stream) for method in METHOD_ROWS}
     assert len({len(of_method) for of_method in tried.values()}) == 1
     for method, of_method in tried.items():
         assert len({tuple(changes.items()) for changes in of_method}) == len(of_method) >= 2
@@ -54,7 +54,7 @@ def test_every_method_of_a_stream_has_equally_many_trials_each_of_the_grid_and_o
 
 
 def test_the_seeds_of_the_search_are_none_that_the_table_reports():
-    assert not {search.SEED, *search.MORE_SEEDS} & set(range(5))
+    assert not {paper_grid.SEED, *paper_grid.MORE_SEEDS} & set(range(5))
 
 
 def test_the_protocol_names_what_the_search_names():
@@ -86,13 +86,13 @@ def test_the_means_over_more_seeds_decide_among_the_near_ones_alone():
     assert chosen([far, near, nearer]) == 2  # far is not run with them: its distance on more seeds does not count
     assert chosen([far, near, nearer, trial_at(0.7)]) is None  # not before the last has been run with them
     assert chosen([settled, near, trial_at(0.7)]) == 0
-    assert search.near([far, near, nearer]) == [near, nearer]
-    assert search.near([far, near]) == []
-    assert search.near([settled, near, nearer]) == [] and chosen([settled, near, nearer]) == 0
+    assert paper_grid.near([far, near, nearer]) == [near, nearer]
+    assert paper_grid.near([far, near]) == []
+    assert paper_grid.near([settled, near, nearer]) == [] and chosen([settled, near, nearer]) == 0
 
 
 def test_the_rule_takes_what_the_published_code_confirms():
-    (method, stream), = search.CONFIRMED
+    (method, stream), = paper_grid.CONFIRMED
     assert chosen([trial_at(value, method=method, stream=stream) for value in (4.0, 3.0)]) == 0
 
     matrix = json.loads((RESULTS / "published.json").read_text())["Stable SGD, the author's correction"]
@@ -106,14 +106,14 @@ def test_the_protocol_takes_what_the_rule_takes(stream):
         run = trials.recorded(method, stream, RESULTS)
         if run:
             taken = chosen(run)
-            allowed = [trial.changes for trial in (search.near(run) if taken is None else [run[taken]])]
+            allowed = [trial.changes for trial in (paper_grid.near(run) if taken is None else [run[taken]])]
             assert {name: getattr(settings_for(method, stream), name) for name in SEARCHED[method]} in allowed, method
 
 
 @pytest.fixture
 def small(monkeypatch):
     """A search of seconds: two trials of two methods on a digit stream."""
-    monkeypatch.setattr(search, "_TRIALS", {"split-digits": {
+    monkeypatch.setattr(paper_grid, "_TRIALS", {"split-digits": {
         "naive": ((0.01, 0.8, 10), (0.1, 0.0, 10)), "multitask": ((0.01, 0.8, 10), (0.1, 0.0, 10)),
     }})
     for method in ("naive", "multitask"):
@@ -129,32 +129,32 @@ def test_trials_are_recorded_apart_and_not_run_again(small, tmp_path, monkeypatc
     ]
     assert load_all(tmp_path) == []  # no trial gets into the table
 
-    monkeypatch.setattr("benchmark.executors.executor.run", lambda *_: pytest.fail("a recorded trial is run again"))
+    monkeypatch.setattr("benchmark.runs.executors.base.run", lambda *_: pytest.fail("a recorded trial is run again"))
     trials.run(methods, streams, tmp_path, None, 1)
 
 
 def test_where_the_first_trial_is_taken_the_others_are_not_run(small, tmp_path, monkeypatch):
     monkeypatch.setitem(PUBLISHED, ("naive", "split-digits"), Figure(50.0, 1.0, 0.5, 0.01))
-    monkeypatch.setattr(search, "ACCURACY_POINTS", 100)
-    monkeypatch.setattr(search, "FORGETTING", 1)
+    monkeypatch.setattr(paper_grid, "ACCURACY_POINTS", 100)
+    monkeypatch.setattr(paper_grid, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     assert [r.settings["learning_rate"] for r in load_all(tmp_path / "search")] == [0.01]
     assert "0.1, momentum 0.0" not in trials.text(["naive"], "split-digits", tmp_path)
 
 
 def test_near_trials_are_run_with_more_seeds(small, tmp_path, monkeypatch):
-    monkeypatch.setitem(search._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
-    monkeypatch.setattr(search, "ACCURACY_POINTS", 15)
-    monkeypatch.setattr(search, "FORGETTING", 1)
+    monkeypatch.setitem(paper_grid._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
+    monkeypatch.setattr(paper_grid, "ACCURACY_POINTS", 15)
+    monkeypatch.setattr(paper_grid, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     found = sorted((r.settings["batch_size"], r.seed) for r in load_all(tmp_path / "search"))
-    assert found == [(size, seed) for size in (10, 32) for seed in (100, *search.MORE_SEEDS)] + [(64, 100)]
+    assert found == [(size, seed) for size in (10, 32) for seed in (100, *paper_grid.MORE_SEEDS)] + [(64, 100)]
 
 
 def test_the_table_shows_between_which_trials_it_is_open(small, tmp_path, monkeypatch):
-    monkeypatch.setitem(search._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
-    monkeypatch.setattr(search, "ACCURACY_POINTS", 15)
-    monkeypatch.setattr(search, "FORGETTING", 1)
+    monkeypatch.setitem(paper_grid._TRIALS["split-digits"], "naive", ((0.001, 0.0, 64), (0.1, 0.0, 10), (0.1, 0.0, 32)))
+    monkeypatch.setattr(paper_grid, "ACCURACY_POINTS", 15)
+    monkeypatch.setattr(paper_grid, "FORGETTING", 1)
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     next((tmp_path / "search").rglob("seed-104-*.json")).unlink()
     *_, far, near, nearer = trials.text(["naive"], "split-digits", tmp_path).splitlines()

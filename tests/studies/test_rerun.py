@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from checking import RUN, check
-from literal import record
 
-from benchmark import records
-from benchmark.checks import rerun
-from benchmark.cli import main
+from benchmark.cli.main import main
+from benchmark.records import schema, store
+from benchmark.studies.checks import rerun
+from tests.support.checking import RUN, check
+from tests.support.literal import record
 
 
 @pytest.fixture(autouse=True)
@@ -23,20 +23,20 @@ def recorded(tmp_path_factory):
     """Four seeds of a small cell, trained side by side."""
     folder = tmp_path_factory.mktemp("recorded")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.executors.executor.cores", lambda: 1)  # one thread: as fast on a busy machine
+        patch.setattr("benchmark.runs.executors.base.cores", lambda: 1)  # one thread: as fast on a busy machine
         assert main(["run", *RUN, "--seeds", "4", "--jobs", "1", "--results", str(folder)]) == 0
     return folder
 
 
 def changed(results: Path, folder: Path, matrix=None, **origin) -> Path:
     """The records, seed 1 with another matrix or another origin."""
-    for kept in records.load_all(results):
+    for kept in store.load_all(results):
         if kept.seed == 1:
-            kept = records.compose(
+            kept = schema.compose(
                 kept.method, kept.stream, 1, kept.settings, matrix or kept.accuracy_matrix, 1.0, None,
                 kept.provenance.model_dump() | origin,
             )
-        records.save(folder, kept)
+        store.save(folder, kept)
     return folder
 
 
@@ -47,7 +47,7 @@ def test_a_run_repeated_here_equals_its_record(recorded, capsys):
 
 
 def test_a_run_that_differs_where_equality_is_due_fails(recorded, tmp_path, capsys):
-    matrix = records.load_all(recorded)[1].accuracy_matrix
+    matrix = store.load_all(recorded)[1].accuracy_matrix
     matrix[1][0] += 1 / 4096
     other = changed(recorded, tmp_path, matrix)
     capsys.readouterr()
@@ -76,7 +76,7 @@ def test_equality_of_two_runs_on_a_gpu_is_due_where_nothing_is_convolved(stream,
 @pytest.mark.parametrize(("shift", "code"), [(0.0, 0), (-0.4, 1)])
 def test_a_run_of_another_processor_is_due_within_the_cells_spread(recorded, tmp_path, shift, code, capsys):
     matrix = [[value + shift if value and value + shift > 0 else value for value in row]
-              for row in records.load_all(recorded)[1].accuracy_matrix]
+              for row in store.load_all(recorded)[1].accuracy_matrix]
     other = changed(recorded, tmp_path, matrix, processor="another")
     capsys.readouterr()
     assert check(other, *RUN, "--seed", "1") == code

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark.cli import main
+from benchmark.cli.main import main
 
 RUN = ["--method", "er-reservoir", "--stream", "rotated-digits",
        "--set", "tasks=2", "--set", "train_examples=400", "--set", "learning_rate=0.3"]

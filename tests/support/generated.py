@@ -1,6 +1,6 @@
 """How many inputs the property tests try.
 
-FUZZ=10 python -m pytest tests/test_fuzz*.py tries ten times as many, and others each time.
+FUZZ=10 python -m pytest -k fuzz tests tries ten times as many, and others each time.
 """
 
 import os

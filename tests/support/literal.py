@@ -1,6 +1,6 @@
 """Records written out by hand, for the tests of what is made of them."""
 
-from benchmark.records import Record, compose
+from benchmark.records.schema import Record, compose
 from methods.settings import settings_for
 
 PROVENANCE = {

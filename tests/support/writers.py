@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import itertools
 import multiprocessing
@@ -15,17 +15,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import data, records, runner, state
-from benchmark.executors import executor
-from benchmark.cli import main
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.runs import resume, work
+from benchmark.runs.executors import base
+from benchmark.streams import datasets
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask")
 CELLS = [*(word for stream in ("rotated-digits", "split-digits") for word in ("--stream", stream))]
 SMALL = [*CELLS, "--seeds", "2", "--set", "tasks=3", "--set", "train_examples=100"]
 RUNS = 2 * len(METHODS) * 2
 
-data.load("digits", None)  # the processes forked from this one need not read it again
+datasets.load("digits", None)  # the processes forked from this one need not read it again
 
 
 def prepared() -> multiprocessing.context.BaseContext:
@@ -33,7 +35,7 @@ def prepared() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parent)]))
+        patch.setenv("PYTHONPATH", str(ROOT))
         forkserver.ensure_running()
     return context
 
@@ -42,8 +44,8 @@ def write(results: Path, arguments: list[str], log: Path, save_every: float = 0.
     """`run` in this process, on one thread; `kill_at`: it dies of SIGKILL at that file operation, counted from 0."""
     sys.stdout = sys.stderr = open(log, "a", buffering=1, encoding="utf-8")
     torch.set_num_threads(1)
-    executor.cores = runner.cores = lambda: 1
-    state.SAVE_EVERY, state.LARGEST_SHARE = save_every, float("inf")
+    base.cores = work.cores = lambda: 1
+    resume.SAVE_EVERY, resume.LARGEST_SHARE = save_every, float("inf")
     if kill_at is not None:
         _die_at(kill_at)
     code = main(["run", *arguments, "--jobs", "1", "--results", str(results)])
@@ -72,7 +74,7 @@ def numbers(results: Path) -> dict[tuple, tuple]:
     """What every run came to."""
     return {
         (r.method, r.stream, r.seed): (r.accuracy_matrix, r.metrics, r.status, r.diverged)
-        for r in records.load_all(results)
+        for r in store.load_all(results)
     }
 
 

@@ -5,18 +5,18 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib.image
 import numpy as np
 import pytest
-from literal import protocol_run, record
 
-from benchmark import figure
+from benchmark.tables import curves
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+from tests.support.literal import protocol_run, record
 
 
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures drawn during a test."""
-    figures, draw = [], figure._draw
-    monkeypatch.setattr(figure, "_draw", lambda panels: figures.append(draw(panels)) or figures[-1])
+    figures, draw = [], curves._draw
+    monkeypatch.setattr(curves, "_draw", lambda panels: figures.append(draw(panels)) or figures[-1])
     return figures
 
 
@@ -26,7 +26,7 @@ def test_a_line_is_the_mean_of_the_average_accuracy_and_its_band_the_deviation(t
         record("ewc", "permuted-mnist", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2),
         record("ewc", "permuted-mnist", 1, [[0.6, 0.1], [0.3, 0.5]], tasks=2),
     ]
-    figure.curves(runs, tmp_path / "curves")
+    curves.curves(runs, tmp_path / "curves")
     axis, = drawn[0].axes
     line, = axis.get_lines()
     assert line.get_xdata().tolist() == [1, 2]
@@ -39,7 +39,7 @@ def test_a_line_is_the_mean_of_the_average_accuracy_and_its_band_the_deviation(t
 
 
 def test_a_single_seed_has_no_band(tmp_path, drawn):
-    figure.curves([protocol_run("ewc", "split-digits", 0, 0.9, 0.5)], tmp_path / "curves")
+    curves.curves([protocol_run("ewc", "split-digits", 0, 0.9, 0.5)], tmp_path / "curves")
     assert len(drawn[0].axes[0].get_lines()) == 1 and not drawn[0].axes[0].collections
 
 
@@ -48,7 +48,7 @@ def test_a_panel_a_stream_and_one_legend_in_the_paper_s_order(tmp_path, drawn):
         protocol_run(method, stream, 0, 0.9, 0.5)
         for stream in ("split-digits", "rotated-mnist") for method in sorted(METHOD_ROWS)
     ]
-    figure.curves(runs, tmp_path / "curves")
+    curves.curves(runs, tmp_path / "curves")
     assert [axis.get_title() for axis in drawn[0].axes] == ["Rotated MNIST", "Split digits"]
     legend, = drawn[0].legends
     assert [text.get_text() for text in legend.get_texts()] == [row.title for row in METHOD_ROWS.values()]
@@ -61,8 +61,8 @@ def test_a_panel_a_stream_and_one_legend_in_the_paper_s_order(tmp_path, drawn):
 
 def test_a_method_looks_the_same_whoever_stands_beside_it(tmp_path, drawn):
     ewc, naive = (protocol_run(method, "split-digits", 0, 0.9, 0.5) for method in ("ewc", "naive"))
-    figure.curves([ewc], tmp_path / "alone")
-    figure.curves([naive, ewc], tmp_path / "beside")
+    curves.curves([ewc], tmp_path / "alone")
+    curves.curves([naive, ewc], tmp_path / "beside")
     alone, beside = drawn[0].axes[0].get_lines()[0], drawn[1].axes[0].get_lines()[1]
     assert (alone.get_color(), alone.get_marker()) == (beside.get_color(), beside.get_marker())
 
@@ -72,7 +72,7 @@ def test_changed_settings_are_a_line_of_their_own(tmp_path, drawn):
         protocol_run("ewc", "split-digits", 0, 0.9, 0.5),
         record("ewc", "split-digits", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2),
     ]
-    figure.curves(runs, tmp_path / "curves")
+    curves.curves(runs, tmp_path / "curves")
     plain, changed = drawn[0].axes[0].get_lines()
     assert len(plain.get_xdata()) == 5 and len(changed.get_xdata()) == 2
     assert plain.get_linestyle() != changed.get_linestyle()
@@ -81,7 +81,7 @@ def test_changed_settings_are_a_line_of_their_own(tmp_path, drawn):
 
 def test_both_files_can_be_opened_and_are_the_same_for_the_same_records(tmp_path):
     runs = [protocol_run("ewc", "split-digits", seed, 0.9, 0.5 + seed / 10) for seed in range(2)]
-    first, again = (figure.curves(runs, tmp_path / name / "accuracy.over.tasks") for name in ("a", "b"))
+    first, again = (curves.curves(runs, tmp_path / name / "accuracy.over.tasks") for name in ("a", "b"))
     assert [path.name for path in first] == ["accuracy.over.tasks.png", "accuracy.over.tasks.svg"]
     picture = matplotlib.image.imread(first[0])
     assert picture.shape[1] > 600 and np.ptp(picture) > 0.5
@@ -92,14 +92,14 @@ def test_both_files_can_be_opened_and_are_the_same_for_the_same_records(tmp_path
 def test_diverged_runs_are_not_drawn(tmp_path):
     diverged = record("ewc", "split-digits", 0, [[0.9] * 5], {"task": 1, "step": 3})
     with pytest.raises(InputError, match="no complete runs"):
-        figure.curves([diverged], tmp_path / "curves")
+        curves.curves([diverged], tmp_path / "curves")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write the figure"):
-        figure.curves([protocol_run("ewc", "split-digits", 0, 0.9, 0.5)], tmp_path / "file" / "curves")
+        curves.curves([protocol_run("ewc", "split-digits", 0, 0.9, 0.5)], tmp_path / "file" / "curves")
 
 
 def hostile():
@@ -109,7 +109,7 @@ def hostile():
 
 
 def test_what_a_record_says_is_no_formula(tmp_path, drawn):
-    figure.curves(hostile(), tmp_path / "curves")
+    curves.curves(hostile(), tmp_path / "curves")
     assert all("$" in text.get_text() for text in drawn[0].legends[0].get_texts())
 
 
@@ -117,4 +117,4 @@ def test_runs_of_a_row_that_differ_in_their_tasks_are_one_line(tmp_path):
     runs = [record("ewc", "split-digits", 0, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
         update={"method": "their_own", "settings": {}}) for tasks in (2, 3)]
     with pytest.raises(InputError, match="runs of their_own .* on split-digits differ in their number of tasks"):
-        figure.curves(runs, tmp_path / "curves")
+        curves.curves(runs, tmp_path / "curves")

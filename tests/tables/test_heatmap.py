@@ -5,12 +5,13 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib.image
 import numpy as np
 import pytest
-from literal import protocol_run, record
 
-from benchmark import heatmap, records
-from benchmark.cli import main
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.tables import heatmap
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+from tests.support.literal import protocol_run, record
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_diverged_runs_are_not_drawn(tmp_path):
 
 
 def test_the_table_command_writes_them(tmp_path, capsys):
-    records.save(tmp_path / "results", record("ewc", "split-digits", 0, forgetful(3), tasks=3))
+    store.save(tmp_path / "results", record("ewc", "split-digits", 0, forgetful(3), tasks=3))
     asked = ["table", "--results", str(tmp_path / "results"), "--heatmaps"]
     assert main([*asked, str(tmp_path / "new" / "heat")]) == 0
     stem = tmp_path / "new" / "heat-split-digits"

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from benchmark.statistics import holm, interval, pairs, rank_correlation
+from benchmark.tables.statistics import holm, interval, pairs, rank_correlation
 
 
 def runs(*accuracies: float) -> dict[int, float]:

@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from literal import PROVENANCE, protocol_run, record
 
-from benchmark.catalogue import PAPER_STREAMS
-from benchmark.paper import PUBLISHED
-from benchmark.records import Record, compose
-from benchmark.table import COLUMNS, frame, render, streams
+from benchmark.records.schema import Record, compose
+from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.tables.published import PUBLISHED
+from benchmark.tables.table import COLUMNS, frame, render, streams
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
+from tests.support.literal import PROVENANCE, protocol_run, record
 
 DIVERGED = record("ewc", "permuted-mnist", 4, [[0.9] * 20] * 3, {"task": 3, "step": 7})
 QUICK = record("ewc", "permuted-mnist", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2)
@@ -301,7 +301,7 @@ def test_bad_requests_are_one_line(runs):
 
 
 def test_the_table_loads_without_torch():
-    script = "import sys, benchmark.table; print(*({'torch', 'avalanche', 'matplotlib'} & set(sys.modules)))"
-    root = Path(__file__).parents[1]
+    script = "import sys, benchmark.tables.table; print(*({'torch', 'avalanche', 'matplotlib'} & set(sys.modules)))"
+    root = Path(__file__).parents[2]
     loaded = subprocess.check_output([sys.executable, "-c", script], cwd=root, text=True)
     assert loaded.strip() == ""

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from benchmark.paper import Figure
-from benchmark.verdict import combined_deviation, verdict
+from benchmark.tables.published import Figure
+from benchmark.tables.verdict import combined_deviation, verdict
 
 NARROW = Figure(50.0, 0.5, 0.23, 0.01)
 WIDE = Figure(50.0, 3.0, 0.23, 0.01)

@@ -1,7 +1,7 @@
 """Defects planted one at a time in a copy of the project: is each of them caught?
 
-    python tests/planted_defects.py            all of them; the table goes to docs/checks.md
-    python tests/planted_defects.py ewc fisher those with one of these words in their names; nothing is written
+    python -m tests.tools.planted_defects            all of them; the table goes to docs/checks.md
+    python -m tests.tools.planted_defects ewc fisher those with one of these words in their names; nothing is written
 
 Each is the replacement of a text that stands exactly once in its file. The command that should catch it runs on the
 sound copy first, where it must pass. Exit code 1 if a defect survives.
@@ -22,8 +22,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT, MARK = ROOT / "docs/checks.md", "defects"
 LEFT_BEHIND = (".*", "out", "data", "build", "__pycache__", "*.egg-info")
 AT_A_TIME = 2
@@ -68,47 +67,47 @@ DEFECTS = (
            "return gradient.minus(scale, reference)", "return gradient"),
     Defect("A-GEM's projection with the other sign", "methods/agem.py",
            "conflict / reference.dot(reference), 0.0", "-conflict / reference.dot(reference), 0.0"),
-    Defect("dot products over all seeds at once", "benchmark/gradients.py",
+    Defect("dot products over all seeds at once", "benchmark/networks/gradients.py",
            "total = total + products.sum((1, 2))", "total = total + products.sum().expand(len(products))"),
     Defect("A-GEM's memory never written", "methods/agem.py",
            "self.memory.keep_last(recent, self.settings.memory_per_class)", "pass"),
     Defect("ER's memory never written", "methods/er_reservoir.py", "self.memory.offer(batch)", "pass"),
     Defect("a reservoir that favours early examples", "methods/memory.py",
            "uniform(count) * (places + 1)).long()", "uniform(count) * 2 * (places + 1)).long()",
-           tests("tests/test_methods.py")),
+           tests("tests/training/test_methods.py")),
     Defect("a memory batch joined with the wrong labels", "methods/batch.py",
            "(self.labels, other.labels)", "(self.labels, other.labels.flip(1))"),
     Defect("learning-rate decay off by one", "methods/method.py",
            "learning_rate_decay ** (phase + 1)", "learning_rate_decay ** phase"),
-    Defect("momentum carried over epochs", "benchmark/engine.py",
+    Defect("momentum carried over epochs", "benchmark/training/engine.py",
            "            take = self._step(Step(self.net.theta",
            "            take = take if epoch else self._step(Step(self.net.theta"),
-    Defect("dropout active in evaluation", "benchmark/mlp.py",
+    Defect("dropout active in evaluation", "benchmark/networks/mlp.py",
            "unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()",
            "unit = torch.dropout(torch.addmm(bias[seed], unit, weight[seed]).relu_(), self.dropout, True)"),
-    Defect("labels of the wrong head", "benchmark/phases.py",
+    Defect("labels of the wrong head", "benchmark/training/phases.py",
            "heads = tasks if self.streams[0].heads > 1", "heads = tasks * 0 if self.streams[0].heads > 1"),
-    Defect("test data used for training", "benchmark/streams.py",
+    Defect("test data used for training", "benchmark/streams/build.py",
            "train = _images(data.train_images, data.train_labels,",
            "train = _images(torch.cat([data.test_images, data.train_images]), "
            "torch.cat([data.test_labels, data.train_labels]),"),
-    Defect("evaluation on training data", "benchmark/engine.py",
+    Defect("evaluation on training data", "benchmark/training/engine.py",
            "data, correct = stream.test[task], 0", "data, correct = stream.train[task], 0"),
-    Defect("examples not shuffled", "benchmark/randomness.py",
+    Defect("examples not shuffled", "benchmark/common/randomness.py",
            "torch.randperm(count, generator=generator)", "torch.arange(count)"),
-    Defect("the same permutations for every seed", "benchmark/streams.py",
+    Defect("the same permutations for every seed", "benchmark/streams/build.py",
            "maps = permutations(seed, tasks, pixels)", "maps = permutations(0, tasks, pixels)",
-           tests("tests/test_streams.py", "-k", "pixel_maps_differ")),
-    Defect("batch-norm statistics shared between seeds", "benchmark/resnet.py",
+           tests("tests/streams/test_build.py", "-k", "pixel_maps_differ")),
+    Defect("batch-norm statistics shared between seeds", "benchmark/networks/resnet.py",
            "value.view(self.seeds, -1)[seed] for name, value in self.buffers",
            "value.view(self.seeds, -1)[0] for name, value in self.buffers",
-           tests("tests/test_networks.py", "-k", "resnet")),
-    Defect("forgetting without its maximum", "benchmark/metrics.py",
+           tests("tests/networks/test_networks.py", "-k", "resnet")),
+    Defect("forgetting without its maximum", "benchmark/records/metrics.py",
            "np.nanmax(matrix[:-1, :-1], axis=0) - ", "matrix[-2, :-1] - "),
-    Defect("the last task counted in forgetting", "benchmark/metrics.py",
+    Defect("the last task counted in forgetting", "benchmark/records/metrics.py",
            "return (np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1])",
            "return np.append(np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1], 0)"),
-    Defect("standard deviation over tasks, not seeds", "benchmark/table.py",
+    Defect("standard deviation over tasks, not seeds", "benchmark/tables/table.py",
            "rows = [_row(*group) for",
            'rows = [_row(*group) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for'),
 )
@@ -130,7 +129,7 @@ def main(words: Sequence[str]) -> int:
                      disable_numparse=True)
     survivors = [name for name, _, catcher, _ in rows if not catcher]
     if not words:
-        from benchmark.insertion import insert
+        from benchmark.common.files import insert
 
         insert(table, DOCUMENT, MARK)
     print(f"{table}\n\n{len(rows) - len(survivors)} of {len(rows)} defects caught")

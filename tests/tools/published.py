@@ -17,19 +17,18 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-import published_cifar
-import published_column
-import published_mnist
-from benchmark import atomic, metrics
-from benchmark.data import load
-from benchmark.insertion import insert
-from benchmark.paper import PUBLISHED
-from benchmark.provenance import processor, versions
-from benchmark.search import SEED
-from benchmark.streams import build
+from benchmark.common import files
+from benchmark.common.files import insert
+from benchmark.records import metrics
+from benchmark.records.provenance import processor, versions
+from benchmark.streams.build import build
+from benchmark.streams.datasets import load
+from benchmark.studies.paper_grid import SEED
+from benchmark.tables.published import PUBLISHED
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings, settings_for
-from published_cifar import TASKS, Examples, Run, drawn_tasks, published_tasks
+from tests.oracles import published_cifar, published_column, published_mnist
+from tests.oracles.published_cifar import TASKS, Examples, Run, drawn_tasks, published_tasks
 
 CIFAR = {
     "Stable SGD, the author's correction": Run(0.15, 0.85, 0.1, 0.8),
@@ -157,7 +156,7 @@ def main(store: Path, document: Path) -> None:
     named = os.environ.get("BENCHMARK_DATA")
     for name, run in missing(done, Path(named) if named else None):
         done[name] = {**run(), "processor": processor(), "versions": versions()}
-        atomic.write(store, json.dumps(done, indent=1).encode())
+        files.write(store, json.dumps(done, indent=1).encode())
         print(name, *figures(done[name]["accuracy_matrix"]), flush=True)
     insert(cifar_text(done), document, "published")
     insert(mnist_text(done), document, "published-mnist")

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmark.cli import main
-from benchmark.records import load_all
-from benchmark.verify import verify
+from benchmark.cli.main import main
+from benchmark.records.store import load_all
+from benchmark.records.verify import verify
 
 DEMO = ["--stream", "permuted-digits", "--stream", "rotated-digits", "--stream", "split-digits"]
 WARM_UP = 3

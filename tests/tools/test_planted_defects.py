@@ -3,9 +3,10 @@
 import shutil
 from collections import Counter
 
-import planted_defects
 import pytest
-from planted_defects import DEFECTS, ROOT, Defect
+
+from tests.tools import planted_defects
+from tests.tools.planted_defects import DEFECTS, ROOT, Defect
 
 
 def test_there_are_enough_and_no_two_alike():
@@ -18,7 +19,7 @@ def test_there_are_enough_and_no_two_alike():
 def test_a_defect_still_has_its_place_and_is_still_code(defect, tmp_path):
     text = (ROOT / defect.file).read_text(encoding="utf-8")
     target = tmp_path / defect.file
-    target.parent.mkdir()
+    target.parent.mkdir(parents=True)
     target.write_text(text, encoding="utf-8")
     defect.plant(tmp_path)
     planted = target.read_text(encoding="utf-8")

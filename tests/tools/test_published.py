@@ -9,15 +9,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import published
-import published_mnist
-from benchmark.insertion import inserted
-from benchmark.step import Step
+from benchmark.common.files import inserted
+from benchmark.training.optimizers import Step
 from methods.batch import Batch
-from published_cifar import PublishedResNet, published_tasks
-from published_column import Published
+from tests.oracles import published_mnist
+from tests.oracles.published_cifar import PublishedResNet, published_tasks
+from tests.oracles.published_column import Published
+from tests.tools import published
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_resnets_size_and_the_outputs_that_learn():

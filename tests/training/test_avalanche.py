@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import engine, records
-from benchmark.avalanche_rows import strategy_named
-from benchmark.cli import main
-from benchmark.modules import module_for
-from benchmark.randomness import Randomness
-from benchmark.streams import build
+from benchmark.cli.main import main
+from benchmark.common.randomness import Randomness
+from benchmark.records import checkpoint, store
+from benchmark.streams.build import build
+from benchmark.training import engine
+from benchmark.training.avalanche.modules import module_for
+from benchmark.training.avalanche.strategies import strategy_named
 from methods.errors import InputError
 from methods.registry import METHODS
 from methods.settings import settings_for
@@ -19,23 +20,23 @@ from methods.settings import settings_for
 SMALL = {"tasks": 2, "train_examples": 100, "hidden": 16, "epochs": 3}
 
 
-def ours(method: str, stream: str, seed: int, **changes) -> engine.Outcome:
+def ours(method: str, stream: str, seed: int, **changes) -> checkpoint.Outcome:
     settings = settings_for(method, stream, SMALL | changes)
     return engine.train(METHODS[method], [build(stream, seed, 2, 100)], settings, "cpu", lambda *_: None)[0]
 
 
-def theirs(name: str, stream: str, seed: int, **changes) -> engine.Outcome:
+def theirs(name: str, stream: str, seed: int, **changes) -> checkpoint.Outcome:
     return side_by_side(name, stream, [seed], **changes)[0]
 
 
-def side_by_side(name: str, stream: str, seeds: list[int], **changes) -> list[engine.Outcome]:
+def side_by_side(name: str, stream: str, seeds: list[int], **changes) -> list[checkpoint.Outcome]:
     method = strategy_named(f"avalanche:{name}")
     settings = settings_for(method.id, stream, SMALL | changes, method.Settings)
     streams = [build(stream, seed, 2, 100) for seed in seeds]
     return method.train(method, streams, settings, "cpu", lambda *_: None)
 
 
-def assert_same(one: engine.Outcome, two: engine.Outcome) -> None:
+def assert_same(one: checkpoint.Outcome, two: checkpoint.Outcome) -> None:
     # an answer that the last bit decides may differ
     assert np.allclose(*(np.array(each.accuracy_matrix, float) for each in (one, two)), atol=0.015, equal_nan=True)
 
@@ -74,7 +75,7 @@ def test_the_module_is_the_engines_network(stream, shape):
 
 
 def test_the_resnet_module_is_the_engines_network(tmp_path):
-    from test_stream_files import SHAPES
+    from tests.streams.test_external import SHAPES
 
     path = tmp_path / "images.py"
     path.write_text(SHAPES, encoding="utf-8")
@@ -128,7 +129,7 @@ def test_rows_are_recorded_and_shown(tmp_path, capsys):
                "--seeds", "2", "--set", "tasks=2", "--set", "train_examples=30", "--jobs", "1",
                "--results", str(tmp_path)]
     assert main(command) == 0
-    found = [record for record in records.load_all(tmp_path) if record.method == "avalanche:Replay"]
+    found = [record for record in store.load_all(tmp_path) if record.method == "avalanche:Replay"]
     assert [record.seed for record in found] == [0, 1] and found[0].settings["mem_size"] == 200
     capsys.readouterr()
     assert main(command) == 0

@@ -4,10 +4,10 @@ import pytest
 import torch
 from pydantic import Field
 
-from benchmark import contract
-from benchmark.commands.new_method import TEMPLATE
-from benchmark.contract import Broken, findings
-from benchmark.plugins import method_named
+from benchmark.cli.commands.new_method import TEMPLATE
+from benchmark.training import conformance
+from benchmark.training.conformance import Broken, findings
+from benchmark.training.external import method_named
 from methods.method import Method, Penalty
 from methods.registry import METHODS
 
@@ -15,14 +15,14 @@ from methods.registry import METHODS
 @pytest.mark.parametrize("method", METHODS)
 def test_built_in_methods_keep_the_contract(method):
     assert [(finding.clause, finding.why) for finding in findings(METHODS[method])] == [
-        (clause, None) for clause in contract.CLAUSES
+        (clause, None) for clause in conformance.CLAUSES
     ]
 
 
 def test_the_starting_file_keeps_the_contract(tmp_path):
     path = tmp_path / "fresh.py"
     path.write_text(TEMPLATE.format(title="Fresh", id="fresh"))
-    assert [finding.why for finding in findings(method_named(str(path)))] == [None] * len(contract.CLAUSES)
+    assert [finding.why for finding in findings(method_named(str(path)))] == [None] * len(conformance.CLAUSES)
 
 
 class OneRowForAll(Method):
@@ -138,35 +138,35 @@ class AtLeastNothing(Method):
 
 
 BROKEN = [
-    (contract.gives_directions, OneRowForAll, "one row a seed"),
-    (contract.gives_directions, NotNumbers, "divided by 0"),
-    (contract.gives_directions, NoDirection, "gives a list"),
-    (contract.keeps_seeds_apart, Averages, "beside others than alone"),
-    (contract.repeats_itself, Noisy, "self.problem.random"),
-    (contract.goes_on, Forgetful, "taken up after task 1"),
-    (contract.goes_on, KeepsNumbers, "gives int as 'seen'"),
-    (contract.sees_no_future, LooksAtTests, "test data"),
-    (contract.sees_no_future, LooksAhead, "tasks still to come"),
-    (contract.learns, Uphill, "task"),
-    (contract.learns, Standing, "chance is 10 %"),
-    (contract.learns, Frozen, "chance is 10 %"),
-    (contract.checks_settings, AnyNumber, "'strength' takes any number"),
+    (conformance.gives_directions, OneRowForAll, "one row a seed"),
+    (conformance.gives_directions, NotNumbers, "divided by 0"),
+    (conformance.gives_directions, NoDirection, "gives a list"),
+    (conformance.keeps_seeds_apart, Averages, "beside others than alone"),
+    (conformance.repeats_itself, Noisy, "self.problem.random"),
+    (conformance.goes_on, Forgetful, "taken up after task 1"),
+    (conformance.goes_on, KeepsNumbers, "gives int as 'seen'"),
+    (conformance.sees_no_future, LooksAtTests, "test data"),
+    (conformance.sees_no_future, LooksAhead, "tasks still to come"),
+    (conformance.learns, Uphill, "task"),
+    (conformance.learns, Standing, "chance is 10 %"),
+    (conformance.learns, Frozen, "chance is 10 %"),
+    (conformance.checks_settings, AnyNumber, "'strength' takes any number"),
 ]
 
 
 @pytest.mark.parametrize(("clause", "method", "said"), BROKEN, ids=[method.id for _, method, _ in BROKEN])
 def test_a_method_that_breaks_a_clause_is_told(clause, method, said):
-    assert clause in contract.CLAUSES.values()
+    assert clause in conformance.CLAUSES.values()
     with pytest.raises(Broken, match=said), torch.no_grad():
         clause(method)
 
 
 def test_every_clause_has_a_method_that_breaks_it():
-    assert {clause for clause, _, _ in BROKEN} == set(contract.CLAUSES.values())
+    assert {clause for clause, _, _ in BROKEN} == set(conformance.CLAUSES.values())
 
 
 def test_settings_in_a_range_are_fine():
-    contract.checks_settings(AtLeastNothing)
+    conformance.checks_settings(AtLeastNothing)
 
 
 class Raises(Method):
@@ -180,5 +180,5 @@ def test_an_error_is_told_with_its_line():
     why = {finding.clause: finding.why for finding in findings(Raises)}
     line = Raises.direction.__code__.co_firstlineno + 1
     told = why["it learns: better than chance on each new task"]
-    assert told.endswith(f"test_contract.py, line {line}: KeyError: 'lost'")
+    assert told.endswith(f"test_conformance.py, line {line}: KeyError: 'lost'")
     assert why["its settings refuse what is out of range"] is None

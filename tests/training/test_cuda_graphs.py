@@ -1,14 +1,14 @@
-"""The engine on a real GPU; skipped where there is none (tests/test_device.py holds what can be shown without one)."""
+"""The engine on a real GPU; skipped where there is none (tests/training/test_device.py holds what can be shown without one)."""
 
 from contextlib import contextmanager
 
 import pytest
 import torch
 
-from benchmark import capture
-from benchmark.phases import PhaseData
+from benchmark.common import cuda_graphs
+from benchmark.training.phases import PhaseData
 from methods.registry import METHODS
-from test_device import LOSSY, STREAMS, cell, cifar, train_two_phases  # noqa: F401  (cifar is a fixture)
+from tests.training.test_device import LOSSY, STREAMS, cell, cifar, train_two_phases  # noqa: F401  (cifar is a fixture)
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -58,7 +58,7 @@ def test_the_resnets_gradient_is_the_cpus(cifar, changes):  # noqa: F811
 def test_a_graph_gives_the_numbers_of_the_calls_it_records(monkeypatch, method, stream):
     replayed = cell(method, stream, "cuda", **LOSSY)
     train_two_phases(replayed, no_wait)
-    monkeypatch.delitem(capture.RECORDERS, "cuda")
+    monkeypatch.delitem(cuda_graphs.RECORDERS, "cuda")
     called = cell(method, stream, "cuda", **LOSSY)
     train_two_phases(called, no_wait)
     assert torch.equal(replayed.net.theta, called.net.theta)

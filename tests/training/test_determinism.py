@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import records
-from benchmark.cli import main
+from benchmark.cli.main import main
+from benchmark.records import store
 from methods.catalogue import METHOD_ROWS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "tasks=3", "--set", "train_examples=150", "--set", "hidden=32", "--set", "dropout=0.2"]
 MOMENTS = ("seconds", "started", "digest")
 """What two runs of a command may differ in: the time they took and began, and the digest over these."""
@@ -22,7 +22,7 @@ MOMENTS = ("seconds", "started", "digest")
 @pytest.fixture(autouse=True)
 def one_core(monkeypatch):
     """Runs in this process take one thread: the tests are as fast on a busy machine."""
-    monkeypatch.setattr("benchmark.executors.executor.cores", lambda: 1)
+    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
     yield
     torch.set_num_threads(1)
 
@@ -47,8 +47,8 @@ def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
     for name in ("here", "again"):
         assert main(command(tmp_path / name, *SMALL, "--seeds", "2")) == 0
     script = (
-        "import sys; from benchmark import cli; from benchmark.executors import executor; "
-        "executor.cores = lambda: 1; sys.exit(cli.main(sys.argv[1:]))"
+        "import sys; from benchmark.cli import main; from benchmark.runs.executors import base; "
+        "base.cores = lambda: 1; sys.exit(main.main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *command(tmp_path / "there", *SMALL, "--seeds", "2")], cwd=ROOT,
@@ -63,7 +63,7 @@ def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
 
 def test_records_tell_what_changes_the_last_digits(tmp_path):
     assert main(command(tmp_path, *SMALL, "--method", "naive", "--seed", "0")) == 0
-    origin = records.load_all(tmp_path)[0].provenance
+    origin = store.load_all(tmp_path)[0].provenance
     assert origin.threads >= 1 and origin.processor and origin.device == "cpu" and origin.seeds_together == [0]
     assert all(origin.versions[name] for name in ("python", "torch", "numpy", "avalanche-lib", "torchvision"))
 
@@ -76,17 +76,17 @@ def test_a_run_that_overflows_is_diverged_within_its_task(tmp_path, capsys, meth
     assert main(command(sound, *given, "--seeds", "4")) == 0
     assert main(command(wild, *given, "--set", "learning_rate=1e6", "--seed", "4")) == 0
     out = capsys.readouterr().out
-    diverged, = records.load_all(wild)
+    diverged, = store.load_all(wild)
     assert (diverged.status, diverged.accuracy_matrix) == ("diverged", [])
     assert diverged.diverged.task == 0 and 0 < diverged.diverged.step < 100, "it was not noticed soon"
     assert f"seed 4: diverged in task 1, at step {diverged.diverged.step + 1}" in out
     assert set(dict(diverged.metrics).values()) == {None}
-    fifth = diverged.model_copy(update={"settings": records.load_all(sound)[0].settings})
-    records.save(sound, fifth)
+    fifth = diverged.model_copy(update={"settings": store.load_all(sound)[0].settings})
+    store.save(sound, fifth)
     assert main(["table", "--results", str(sound)]) == 0
     assert "| 4/5, 1 diverged |" in " ".join(capsys.readouterr().out.split())
     assert main(["table", "--results", str(sound), "--format", "json"]) == 0
     row, = json.loads(capsys.readouterr().out)["cells"]
-    accuracies = [100 * r.metrics.average_accuracy for r in records.load_all(sound) if r.status == "complete"]
+    accuracies = [100 * r.metrics.average_accuracy for r in store.load_all(sound) if r.status == "complete"]
     assert (row["seeds"], row["diverged"]) == (4, 1)
     assert row["accuracy_mean"] == pytest.approx(sum(accuracies) / 4)

@@ -9,11 +9,13 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from benchmark import capture, streams
-from benchmark.data import ImageData
-from benchmark.engine import Cell
-from benchmark.phases import PhaseData, RecentData
-from benchmark.streams import build
+from benchmark.common import cuda_graphs
+from benchmark.streams import build as build_
+from benchmark.streams import images as images_
+from benchmark.streams.build import build
+from benchmark.streams.datasets import ImageData
+from benchmark.training.engine import Cell
+from benchmark.training.phases import PhaseData, RecentData
 from methods.registry import METHODS
 from methods.settings import settings_for
 
@@ -25,10 +27,10 @@ STREAMS = ("permuted-digits", "rotated-digits", "split-digits", "split-cifar100"
 @pytest.fixture
 def cifar(monkeypatch):
     """Split CIFAR-100 of random pixels."""
-    generator, load = torch.Generator().manual_seed(0), streams.load
+    generator, load = torch.Generator().manual_seed(0), build_.load
     images = torch.randint(0, 256, (1000, 3, 32, 32), dtype=torch.uint8, generator=generator)
     data = ImageData(images, torch.arange(100).repeat(10), images[:200], torch.arange(100).repeat(2), 255.0, {})
-    monkeypatch.setattr(streams, "load", lambda name, place: data if name == "cifar100" else load(name, place))
+    monkeypatch.setattr(build_, "load", lambda name, place: data if name == "cifar100" else load(name, place))
 
 
 def cell(method: str, stream: str, device: str, seeds: int = 2, **changes) -> Cell:
@@ -77,7 +79,7 @@ def test_the_device_shows_the_examples_that_the_cpu_shows(cifar, stream):
         assert torch.equal(there.take(rows), part.take(rows))
 
 
-class OnDevice(streams.TaskImages):
+class OnDevice(images_.TaskImages):
     """Examples of the CPU, taken as those of another device are."""
 
     def __init__(self, part):
@@ -97,7 +99,7 @@ class Elsewhere:
         return self.values[rows]
 
 
-def rerun(passes, inputs) -> capture.Recording:
+def rerun(passes, inputs) -> cuda_graphs.Recording:
     """In the place of a CUDA graph: nothing is computed but by a replay, into outputs that stay where they are."""
     outputs = []
 
@@ -109,7 +111,7 @@ def rerun(passes, inputs) -> capture.Recording:
         else:
             outputs.extend(value.clone() for value in values)
 
-    return capture.Recording(inputs, outputs, replay)
+    return cuda_graphs.Recording(inputs, outputs, replay)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -124,7 +126,7 @@ def test_replayed_passes_give_the_same_numbers(cifar, monkeypatch, method, strea
         recorded[passes.__name__].append(inputs[0].shape)
         return rerun(passes, inputs)
 
-    monkeypatch.setitem(capture.RECORDERS, "cpu", recorder)
+    monkeypatch.setitem(cuda_graphs.RECORDERS, "cpu", recorder)
     replayed = cell(method, stream, "cpu", seeds=len(eager.streams), **changes)
     train_two_phases(replayed)
     assert torch.equal(replayed.net.theta, eager.net.theta)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.engine import Cell, train
-from benchmark.phases import PhaseData, RecentData
-from benchmark.streams import build
+from benchmark.streams.build import build
+from benchmark.training.engine import Cell, train
+from benchmark.training.phases import PhaseData, RecentData
 from methods.registry import METHODS
 from methods.settings import settings_for
-from plain import PlainRun, in_a_row
+from tests.oracles.plain import PlainRun, in_a_row
 
 PARAMETER_TOLERANCE = 2e-4
 """Largest difference of any parameter after some 200 steps in float32: sums are taken in another order."""

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.contract import CLAUSES, findings
-from benchmark.engine import Cell
-from benchmark.plugins import method_named
-from benchmark.streams import build
+from benchmark.streams.build import build
+from benchmark.training.conformance import CLAUSES, findings
+from benchmark.training.engine import Cell
+from benchmark.training.external import method_named
 from methods.settings import settings_for
-from plain import PlainRun, in_a_row
+from tests.oracles.plain import PlainRun, in_a_row
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "examples" / "si.py"
 TOLERANCE = 2e-4
 """Largest difference of any parameter after some 60 steps in float32: sums are taken in another order."""

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import plugins, records
-from benchmark.cli import main
-from benchmark.unit import Unit
-from benchmark.version import code_version
+from benchmark.cli.main import main
+from benchmark.common import loading
+from benchmark.records import store
+from benchmark.records.code_version import code_version
+from benchmark.runs.unit import Unit
+from benchmark.training import external
 from methods.errors import InputError
 from methods.registry import METHODS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = '''\
 """A method."""
 from pydantic import Field
@@ -41,7 +43,7 @@ RUN = ["run", "--stream", "split-digits", "--seeds", "2", "--set", "tasks=2", "-
 @pytest.fixture(autouse=True)
 def one_core(monkeypatch):
     """Runs in this process take one thread."""
-    monkeypatch.setattr("benchmark.executors.executor.cores", lambda: 1)
+    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
     yield
     torch.set_num_threads(1)
 
@@ -56,32 +58,32 @@ def mine(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_method_is_named_by_its_id_or_its_file(mine):
-    assert plugins.method_named("ewc") is METHODS["ewc"]
-    method = plugins.method_named("./mine.py")
-    assert method.id == "mine" and method is plugins.method_named(str(mine)) is plugins.method_named("mine.py")
+    assert external.method_named("ewc") is METHODS["ewc"]
+    method = external.method_named("./mine.py")
+    assert method.id == "mine" and method is external.method_named(str(mine)) is external.method_named("mine.py")
 
 
 def test_a_method_is_named_by_its_module_or_an_entry_point(mine, monkeypatch):
     monkeypatch.syspath_prepend(str(mine.parent))
     (mine.parent / "clbench_test_package.py").write_text(SOURCE)
-    method = plugins.method_named("clbench_test_package:Mine")
+    method = external.method_named("clbench_test_package:Mine")
     assert method is sys.modules["clbench_test_package"].Mine
-    point = importlib.metadata.EntryPoint("other-name", "clbench_test_package:Mine", plugins.GROUP)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == plugins.GROUP else [])
-    assert plugins.method_named("other-name") is method
+    point = importlib.metadata.EntryPoint("other-name", "clbench_test_package:Mine", external.GROUP)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == external.GROUP else [])
+    assert external.method_named("other-name") is method
     del sys.modules["clbench_test_package"]
 
 
 def test_the_code_s_version_is_that_of_the_text_that_was_loaded(mine):
-    method = plugins.method_named(str(mine))
+    method = external.method_named(str(mine))
     before = code_version(method)
     other = mine.with_name("other.py")
     other.write_text(SOURCE.replace("* self.settings.scale", "* 3"))
     commented = mine.with_name("commented.py")
     commented.write_text(SOURCE.replace('"""A method."""', "# only a comment"))
     mine.write_text(other.read_text())
-    assert code_version(method) == before == code_version(plugins.method_named(str(commented)))
-    assert code_version(plugins.method_named(str(other))) != before
+    assert code_version(method) == before == code_version(external.method_named(str(commented)))
+    assert code_version(external.method_named(str(other))) != before
 
 
 def test_own_settings_stand_beside_their_sources_and_can_be_set(mine, capsys):
@@ -89,7 +91,7 @@ def test_own_settings_stand_beside_their_sources_and_can_be_set(mine, capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["mine", "on", "split-digits"] in lines and ["scale", "2.0", "a", "guess"] in lines
     assert ["learning_rate", "0.05", "our", "search"] in lines
-    settings = plugins.settings_of(str(mine), "split-digits", {"scale": "3", "tasks": "2"})
+    settings = external.settings_of(str(mine), "split-digits", {"scale": "3", "tasks": "2"})
     assert (settings.scale, settings.tasks, settings.learning_rate, settings.batch_size) == (3.0, 2, 0.05, 10)
 
 
@@ -97,7 +99,7 @@ def test_its_runs_are_recorded_and_shown_as_external(mine, capsys):
     results = str(mine.parent / "results")
     command = [*RUN, "--jobs", "1", "--method", "./mine.py", "--method", "naive", "--results", results]
     assert main(command) == 0
-    made = {(record.method, record.settings.get("scale")) for record in records.load_all(Path(results))}
+    made = {(record.method, record.settings.get("scale")) for record in store.load_all(Path(results))}
     assert made == {("mine", 2.0), ("naive", None)}
     assert main(command) == 0 and "4 recorded already" in capsys.readouterr().out
     assert main(["table", "--results", results]) == 0
@@ -112,7 +114,7 @@ def test_worker_processes_load_it_again_and_get_the_same_numbers(mine):
     command = [*RUN, "--method", "./mine.py", "--stream", "permuted-digits"]
     assert main([*command, "--jobs", "1", "--results", str(mine.parent / "one")]) == 0
     assert main([*command, "--jobs", "2", "--results", str(mine.parent / "two")]) == 0
-    one, two = (records.load_all(mine.parent / name) for name in ("one", "two"))
+    one, two = (store.load_all(mine.parent / name) for name in ("one", "two"))
     assert len(one) == 4 and [r.accuracy_matrix for r in one] == [r.accuracy_matrix for r in two]
     assert {r.provenance.code for r in one} == {r.provenance.code for r in two}
 
@@ -165,8 +167,8 @@ def test_a_bad_file_is_one_line_and_a_two(case, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(("spec", "said"), [
-    ("no_such_module_here:A", "No module named"), ("benchmark.metrics:nothing", "nothing"),
-    ("benchmark.record:Record", "no subclass"), ("a:", ""), (":", ""), ("./", "directory"),
+    ("no_such_module_here:A", "No module named"), ("benchmark.records.metrics:nothing", "nothing"),
+    ("benchmark.records.schema:Record", "no subclass"), ("a:", ""), (":", ""), ("./", "directory"),
 ])
 def test_a_bad_name_is_one_line_and_a_two(spec, said, capsys):
     assert main([*RUN, "--method", spec]) == 2
@@ -199,7 +201,7 @@ def test_what_it_raises_in_a_run_is_told_with_its_line(mine, jobs, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "mine.py, line 16: ZeroDivisionError" in err and "finished runs are recorded" in err
     if jobs == "1":
-        assert [record.method for record in records.load_all(Path("results"))] == ["naive", "naive"]
+        assert [record.method for record in store.load_all(Path("results"))] == ["naive", "naive"]
 
 
 def test_a_direction_of_another_shape_is_told(mine, capsys):
@@ -210,13 +212,13 @@ def test_a_direction_of_another_shape_is_told(mine, capsys):
 
 
 def test_the_suite_s_own_defects_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError), plugins.errors_told(METHODS["ewc"]):
+    with pytest.raises(ZeroDivisionError), loading.errors_told(METHODS["ewc"]):
         1 / 0
 
 
 def test_an_unknown_method_named_in_code_is_an_input_error():
     with pytest.raises(InputError, match="there is no method 'ewcc'"):
-        plugins.method_named("ewcc")
+        external.method_named("ewcc")
 
 
 def test_new_method_writes_a_file_that_runs(tmp_path, monkeypatch, capsys):
@@ -225,7 +227,7 @@ def test_new_method_writes_a_file_that_runs(tmp_path, monkeypatch, capsys):
     text = Path("fresh_idea.py").read_text()
     assert text.count("\n") < 40 and max(map(len, text.splitlines())) <= 120
     assert main([*RUN, "--method", "./fresh_idea.py", "--results", "results", "--jobs", "1"]) == 0
-    assert {record.method for record in records.load_all(Path("results"))} == {"fresh-idea"}
+    assert {record.method for record in store.load_all(Path("results"))} == {"fresh-idea"}
     capsys.readouterr()
     assert main(["new-method", "fresh_idea"]) == 2 and Path("fresh_idea.py").read_text() == text
     assert "is there already" in capsys.readouterr().err
@@ -268,7 +270,7 @@ def test_what_lies_beside_a_file_can_be_imported(mine, monkeypatch, capsys):
     (folder / "clbench_test_helper.py").write_text("SCALE = 1.5")
     (folder / "neighbour.py").write_text(SOURCE.replace("Field(2.0,", "Field(SCALE,").replace(
         "from pydantic", "from clbench_test_helper import SCALE\nfrom pydantic"))
-    assert plugins.method_named("./package/neighbour.py").Settings.model_fields["scale"].default == 1.5
+    assert external.method_named("./package/neighbour.py").Settings.model_fields["scale"].default == 1.5
     del sys.modules["clbench_test_helper"]
 
 

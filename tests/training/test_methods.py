@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from benchmark.gradients import Dense
-from benchmark.randomness import Randomness
-from benchmark.step import Step
+from benchmark.common.randomness import Randomness
+from benchmark.networks.gradients import Dense
+from benchmark.training.optimizers import Step
 from methods.batch import Batch
 from methods.memory import EpisodicMemory
 from methods.method import Penalty, Problem

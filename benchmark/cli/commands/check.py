@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs
-from benchmark.app import app
-from benchmark.catalogue import STREAMS
-from benchmark.options import Changes, Data, Jobs, Results
+from benchmark.cli import inputs
+from benchmark.cli.app import app
+from benchmark.cli.options import Changes, Data, Jobs, Results
+from benchmark.streams.kinds import STREAMS
 from methods.errors import InputError
 
 
@@ -41,7 +41,7 @@ def check(
         raise InputError("--accept: it renews all references, so give it without --method, --stream and --seed")
     try:
         if single is not None:
-            from benchmark.checks.rerun import rerun
+            from benchmark.studies.checks.rerun import rerun
 
             agrees, line = rerun(*single, changes, results, data)
             print(line)
@@ -63,7 +63,7 @@ def _single(method: str | None, stream: str | None, seed: int | None) -> tuple[s
 
 
 def _check(results: Path, data: Path | None, jobs: int | None) -> bool:
-    from benchmark.checks import bands, cells, tables
+    from benchmark.studies.checks import bands, cells, tables
 
     made = tables.recompute(results)
     reference = bands.load(results)
@@ -82,7 +82,7 @@ def _check(results: Path, data: Path | None, jobs: int | None) -> bool:
 
 
 def _accept(results: Path, data: Path | None, jobs: int | None) -> bool:
-    from benchmark.checks import bands, cells
+    from benchmark.studies.checks import bands, cells
 
     before, probes = bands.load(results), cells.at_hand(data)
     blocks = [cells.measure(probes, block, data, jobs) for block in range(bands.BLOCKS)]

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs
-from benchmark.app import app
-from benchmark.stream_names import AVALANCHE
+from benchmark.cli import inputs
+from benchmark.cli.app import app
+from benchmark.streams.names import AVALANCHE
 from methods.errors import InputError
 
 
@@ -27,8 +27,8 @@ def check_method(
     if spec.startswith(AVALANCHE):
         raise InputError(f"METHOD: {spec} is trained in Avalanche's own loop, for which the suite does not vouch; "
                          f"try it: python -m benchmark run --method {spec}")
-    from benchmark.contract import findings
-    from benchmark.plugins import method_named
+    from benchmark.training.conformance import findings
+    from benchmark.training.external import method_named
 
     failed = 0
     for finding in findings(method_named(spec)):

@@ -2,15 +2,15 @@
 
 import json
 
-from benchmark.app import app
-from benchmark.options import Data, Json
+from benchmark.cli.app import app
+from benchmark.cli.options import Data, Json
 
 
 @app.command(epilog="Example:\n\npython -m benchmark data --data ~/datasets")
 def data(data: Data = None, as_json: Json = False) -> None:
     """Show where each data set is found, its digests, and where it comes from, with its licence."""
-    from benchmark import listing
-    from benchmark.data import describe
+    from benchmark.cli import listing
+    from benchmark.streams.datasets import describe
 
     rows = describe(data)
     print(json.dumps(rows, indent=1) if as_json else listing.data(rows))

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs
-from benchmark.app import app
-from benchmark.catalogue import PAPER_STREAMS, StreamKind
-from benchmark.options import Changes, Data, Json, Methods, Streams
-from benchmark.stream_names import from_elsewhere
+from benchmark.cli import inputs
+from benchmark.cli.app import app
+from benchmark.cli.options import Changes, Data, Json, Methods, Streams
+from benchmark.streams.kinds import PAPER_STREAMS, StreamKind
+from benchmark.streams.names import from_elsewhere
 
 
 @app.command("list", epilog=(
@@ -31,7 +31,7 @@ def list_(
     """Show the methods and streams with their sources, or the settings of methods on streams."""
     methods = inputs.methods(method)
     streams, changes = inputs.streams(stream, PAPER_STREAMS), inputs.pairs("--set", set, "tasks=3")
-    from benchmark import listing
+    from benchmark.cli import listing
 
     if not (settings or method or stream or set):
         print(listing.catalogue_json() if as_json else listing.catalogue())
@@ -50,7 +50,7 @@ def _recognised(
     """What streams from elsewhere were recognised as, and the changed settings on each, its number of tasks too."""
     if not streams:
         return [], {}
-    from benchmark.streams import kind_named, whole  # loads PyTorch
+    from benchmark.streams.build import kind_named, whole  # loads PyTorch
 
     kinds = [kind_named(name, 0, changes, data) for name in streams]
     return kinds, {name: whole(name, 0, changes, data) for name in streams}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmark.app import app
+from benchmark.cli.app import app
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 

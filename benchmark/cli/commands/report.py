@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.app import app
-from benchmark.options import Results, place
+from benchmark.cli.app import app
+from benchmark.cli.options import Results, place
 from methods.errors import InputError
 
 Page = Annotated[Path | None, typer.Option(
@@ -20,7 +20,7 @@ def report(results: Results = Path("results"), output: Page = None) -> None:
     page = results / "report.html" if output is None else output
     if page.suffix != ".html":
         raise InputError(f"--output: '{output}' does not end in .html; name a file such as report.html")
-    from benchmark.records import load_all
+    from benchmark.records.store import load_all
     from benchmark.report.page import write
 
     records = load_all(results)

@@ -10,12 +10,14 @@ from typing import Annotated
 
 import typer
 
-from benchmark import executors, inputs, plugins
-from benchmark.app import app
-from benchmark.catalogue import PAPER_STREAMS
-from benchmark.options import Board, Changes, Data, Jobs, Json, Methods, Results, Seeds, SingleSeeds, Streams
-from benchmark.output import Unwritable
-from benchmark.printable import printable
+from benchmark.cli import inputs
+from benchmark.cli.app import app
+from benchmark.cli.options import Board, Changes, Data, Jobs, Methods, Results, Seeds, SingleSeeds, Streams
+from benchmark.cli.output import Unwritable
+from benchmark.common.text import printable
+from benchmark.runs import executors
+from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.training import external
 from methods.errors import InputError
 
 
@@ -86,19 +88,19 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
     """What is to do, where, and what trains it; says so on `aside`."""
     methods, streams, seeds, overrides = cells
     for method in methods:
-        plugins.id_of(method)  # one from elsewhere is loaded, or refused, before its settings are read
+        external.id_of(method)  # one from elsewhere is loaded, or refused, before its settings are read
     try:  # a mistyped setting is told before PyTorch has loaded
         for method, stream in product(methods, streams):
-            plugins.settings_of(method, stream, overrides)
+            external.settings_of(method, stream, overrides)
     except InputError as error:
         raise InputError(f"--set: {error}") from None
-    from benchmark import planning, runner
-    from benchmark.executors.executor import Where, check_writable, threads_of
+    from benchmark.runs import plan, work
+    from benchmark.runs.executors.base import Where, check_writable, threads_of
 
     trainer = executors.named(*executor)
     elsewhere = executor[0] != "local" and device == "cuda"  # this machine needs no GPU then
-    place = device if elsewhere else runner.device_named(device)
-    units = planning.plan(methods, streams, seeds, overrides, results, data, place, force)
+    place = device if elsewhere else work.device_named(device)
+    units = plan.plan(methods, streams, seeds, overrides, results, data, place, force)
     if units:
         check_writable(results)
     where = Where(results, data, place, threads or threads_of(units, place, jobs))
@@ -110,7 +112,7 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
 
 
 def _train(trainer, units, where, as_json: bool, board: Path | None) -> None:
-    from benchmark.executors.executor import run as train
+    from benchmark.runs.executors.base import run as train
 
     with _watching(as_json, board, where.results) as watch:
         if units:
@@ -120,13 +122,13 @@ def _train(trainer, units, where, as_json: bool, board: Path | None) -> None:
 @contextmanager
 def _watching(as_json: bool, folder: Path | None, results: Path) -> Iterator[Callable]:
     """What is to be shown the events: standard output, and a log directory for TensorBoard if one is named."""
-    from benchmark.progress import say, say_json
+    from benchmark.runs.progress import say, say_json
 
     speak = say_json if as_json else say
     if folder is None:
         yield speak
         return
-    from benchmark.tensorboard import Board  # loads tensorboard
+    from benchmark.runs.tensorboard import Board  # loads tensorboard
 
     with Board(folder, results) as board:
         yield lambda event: (speak(event), board.watch(event))

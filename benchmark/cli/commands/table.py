@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from benchmark import atomic, inputs
-from benchmark.app import app
-from benchmark.catalogue import STREAMS
-from benchmark.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
-from benchmark.plugins import id_of, is_code
-from benchmark.stream_names import stream_id
+from benchmark.cli import inputs
+from benchmark.cli.app import app
+from benchmark.cli.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
+from benchmark.common import files
+from benchmark.streams.kinds import STREAMS
+from benchmark.streams.names import stream_id
+from benchmark.training.external import id_of, is_code
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -30,8 +31,8 @@ def table(
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     form = _format(format, output)
-    from benchmark.records import load_all
-    from benchmark.table import render
+    from benchmark.records.store import load_all
+    from benchmark.tables.table import render
 
     everything = load_all(results)
     known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
@@ -47,15 +48,15 @@ def table(
         raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
     _put(render(chosen, form), output)
     if insert:
-        from benchmark.insertion import insert as put_into
+        from benchmark.common.files import insert as put_into
 
         put_into(render(chosen), insert, "table")
     if figure:
-        from benchmark.figure import curves
+        from benchmark.tables.curves import curves
 
         print("figure:", *curves(chosen, figure))
     if heatmaps:
-        from benchmark.heatmap import heatmaps as draw
+        from benchmark.tables.heatmap import heatmaps as draw
 
         print("heat maps:", *draw(chosen, heatmaps))
 
@@ -77,7 +78,7 @@ def _put(text: str, output: Path | None) -> None:
         print(text)
         return
     try:
-        atomic.write(output, f"{text}\n".encode())
+        files.write(output, f"{text}\n".encode())
     except InputError as error:
         raise InputError(f"--output: {error}") from None
     print("table:", output)

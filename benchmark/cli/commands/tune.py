@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from benchmark import inputs
-from benchmark.app import app
-from benchmark.catalogue import PAPER_STREAMS
-from benchmark.options import Data, Jobs, Results, place
+from benchmark.cli import inputs
+from benchmark.cli.app import app
+from benchmark.cli.options import Data, Jobs, Results, place
+from benchmark.streams.kinds import PAPER_STREAMS
 from methods.catalogue import METHOD_ROWS
 
 Paper = Annotated[list[str] | None, typer.Option(
@@ -35,11 +35,11 @@ def tune(
 ) -> None:
     """Search the paper's grid where the paper does not say: equally many trials a method, on a seed of its own.
 
-    Records go to RESULTS/search; a trial that is recorded is not run again. Trials and rule: benchmark/search.py.
+    Records go to RESULTS/search; a trial that is recorded is not run again. Trials and rule: benchmark/studies/paper_grid.py.
     """
     methods = inputs.names("--method", method, METHOD_ROWS, METHOD_ROWS)
     streams = inputs.names("--stream", stream, PAPER_STREAMS, PAPER_STREAMS)
-    from benchmark import trials
+    from benchmark.studies import trials
 
     try:
         trials.run(methods, streams, results, data, jobs)
@@ -49,7 +49,7 @@ def tune(
     shown = {name: trials.text(methods, name, results) for name in streams}
     print("\n\n".join(f"**{name}**\n\n{text}" for name, text in shown.items()))
     if insert:
-        from benchmark.insertion import insert as put_into
+        from benchmark.common.files import insert as put_into
 
         for name in streams:  # of all methods, whichever were run: one method's rows would take the others' place
             put_into(trials.text(list(METHOD_ROWS), name, results), insert, f"search {name}")

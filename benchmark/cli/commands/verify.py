@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from benchmark.app import app
-from benchmark.options import Json, Results
+from benchmark.cli.app import app
+from benchmark.cli.options import Json, Results
 
 
 @app.command(epilog="Example:\n\npython -m benchmark verify --results results")
@@ -16,7 +16,7 @@ def verify(
     strict: Annotated[bool, typer.Option("--strict", help="Let notes fail too.")] = False,
 ) -> None:
     """Check every record: schema, digest, metrics, place, provenance. Exit code 1 if one is not sound."""
-    from benchmark.verify import verify as check
+    from benchmark.records.verify import verify as check
 
     found = check(results)
     print(found.json() if as_json else found.text())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from methods.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmark.executors.executor import Executor
+    from benchmark.runs.executors.base import Executor
 
 EXECUTORS = ("local", "ray", "slurm")
 LIBRARIES = {"ray": "ray", "slurm": "submitit"}
@@ -31,17 +31,17 @@ def check(name: str, address: str | None, parameters: Mapping[str, str]) -> None
 def named(name: str, jobs: int | None, address: str | None, parameters: Mapping[str, str]) -> Executor:
     """The executor of that name; jobs: how many units it trains at a time at most. The options are checked."""
     if name == "local":
-        from benchmark.executors.local import Local
+        from benchmark.runs.executors.local import Local
 
         return Local(jobs)
     if name == "slurm":
-        from benchmark.executors.slurm import Slurm
+        from benchmark.runs.executors.slurm import Slurm
 
         return Slurm(jobs, parameters)
     address = address or os.environ.get("RAY_ADDRESS")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address is None:  # Ray reads this as it is imported; with 0 a Ray of our own listens on 127.0.0.1 alone
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from benchmark.executors.ray import Ray
+    from benchmark.runs.executors.ray import Ray
 
     return Ray(jobs, address)

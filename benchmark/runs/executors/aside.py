@@ -4,8 +4,8 @@ import random
 import time
 from collections.abc import Sequence
 
-from benchmark.progress import Notice, Watch
-from benchmark.unit import Unit
+from benchmark.runs.progress import Notice, Watch
+from benchmark.runs.unit import Unit
 
 
 class Aside:

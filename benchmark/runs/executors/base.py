@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from benchmark.progress import Display, Watch
-from benchmark.runner import Unit, cores
+from benchmark.runs.progress import Display, Watch
+from benchmark.runs.unit import Unit
+from benchmark.runs.work import cores
 from methods.errors import InputError
 
 

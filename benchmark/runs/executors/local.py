@@ -14,11 +14,11 @@ from multiprocessing.connection import wait as wait_for
 
 import torch
 
-from benchmark.executors.aside import Aside
-from benchmark.executors.executor import Where, at_once
-from benchmark.progress import Watch
-from benchmark.runner import work
-from benchmark.unit import Unit
+from benchmark.runs.executors.aside import Aside
+from benchmark.runs.executors.base import Where, at_once
+from benchmark.runs.progress import Watch
+from benchmark.runs.unit import Unit
+from benchmark.runs.work import work
 from methods.errors import InputError
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.progress import Advance, Evaluated, Event, Saved
-from benchmark.unit import Unit
+from benchmark.runs.progress import Advance, Evaluated, Event, Saved
+from benchmark.runs.unit import Unit
 from methods.errors import InputError
 
 if TYPE_CHECKING:
-    from benchmark.executors.executor import Where
+    from benchmark.runs.executors.base import Where
 
 TELL_EVERY = 0.5
 """Seconds between two reports of a unit's progress at least: a thousand units share one box."""
@@ -62,16 +62,17 @@ def train(
     """
     import torch
 
-    from benchmark import runner, state
+    from benchmark.records import checkpoint
+    from benchmark.runs import work
 
     try:
         _check(unit, where)
         torch.set_num_threads(where.threads)
         with tempfile.TemporaryDirectory(prefix="clbench-") as folder:
             for path, content in begun.items():
-                state.put(Path(folder, path), content)
+                checkpoint.put(Path(folder, path), content)
             sender = _Sender(index, Path(folder), send)
-            runner.work(index, unit, Path(folder), where.data, where.device, sender)
+            work.work(index, unit, Path(folder), where.data, where.device, sender)
     except InputError as error:
         return f"node {socket.gethostname()}: {error}"
     return None
@@ -79,9 +80,9 @@ def train(
 
 def _check(unit: Unit, where: Where) -> None:
     """Raises InputError where this machine lacks the data or the GPU; a node of many downloads nothing."""
-    from benchmark.catalogue import STREAMS
-    from benchmark.data_files import ARCHIVES, VARIABLE, find, places
-    from benchmark.runner import device_named
+    from benchmark.runs.work import device_named
+    from benchmark.streams.archives import ARCHIVES, VARIABLE, find, places
+    from benchmark.streams.kinds import STREAMS
 
     device_named(where.device)
     archive = ARCHIVES.get(STREAMS[unit.stream].dataset) if unit.stream in STREAMS else None
@@ -112,7 +113,7 @@ class _Sender:
             self.send(letters)
 
     def _states(self) -> Iterator[Kept]:
-        from benchmark.state import FOLDER
+        from benchmark.records.checkpoint import FOLDER
 
         for path in sorted(self.folder.glob(f"{FOLDER}/*/*/*.safetensors")):
             file = path.stat()

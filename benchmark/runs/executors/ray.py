@@ -19,20 +19,21 @@ import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmark import provenance, records, state
-from benchmark.catalogue import STREAMS
-from benchmark.claims import Claims
-from benchmark.data import load
-from benchmark.executors import node
-from benchmark.executors.aside import Aside
-from benchmark.executors.executor import Where
-from benchmark.executors.ray_cluster import connected, first_line, sent
-from benchmark.progress import Advance, Evaluated, Event, Notice, Saved, Watch
-from benchmark.runner import cores
-from benchmark.stream_names import arguments_of
-from benchmark.streams import build
-from benchmark.unit import Unit
-from benchmark.version import code_version
+from benchmark.records import checkpoint, provenance, store
+from benchmark.records.code_version import code_version
+from benchmark.runs import resume
+from benchmark.runs.claims import Claims
+from benchmark.runs.executors import node
+from benchmark.runs.executors.aside import Aside
+from benchmark.runs.executors.base import Where
+from benchmark.runs.executors.ray_cluster import connected, first_line, sent
+from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved, Watch
+from benchmark.runs.unit import Unit
+from benchmark.runs.work import cores
+from benchmark.streams.build import build
+from benchmark.streams.datasets import load
+from benchmark.streams.kinds import STREAMS
+from benchmark.streams.names import arguments_of
 from methods.errors import InputError
 
 LOSSES = 5
@@ -137,7 +138,7 @@ class _Driver:
         if not left:
             self._end(job)
             return
-        begun = state.find(self._state_path(job.unit), left, {}, lambda line: self.show(Notice(line)))
+        begun = resume.find(self._state_path(job.unit), left, {}, lambda line: self.show(Notice(line)))
         if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
             return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
@@ -147,7 +148,7 @@ class _Driver:
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
         """Claim the runs, or put the unit aside for later: what the other process records by then is new."""
         unit = job.unit
-        runs = [records.path_of(self.where.results, unit.method, unit.stream, seed, unit.settings) for seed in seeds]
+        runs = [store.path_of(self.where.results, unit.method, unit.stream, seed, unit.settings) for seed in seeds]
         if job.claims.take(runs):
             return True
         job.claims.close()
@@ -156,7 +157,7 @@ class _Driver:
 
     def _recorded(self, job: _Job, seed: int) -> bool:
         unit, code = job.unit, code_version(job.unit.load())
-        return (job.index, seed) in self.saved or not unit.force and records.recorded(
+        return (job.index, seed) in self.saved or not unit.force and store.recorded(
             self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
         )
 
@@ -169,7 +170,7 @@ class _Driver:
         ).digests
 
     def _state_path(self, unit: Unit) -> Path:
-        return state.path_of(self.where.results, unit.method, unit.stream, unit.seeds, unit.settings)
+        return checkpoint.path_of(self.where.results, unit.method, unit.stream, unit.seeds, unit.settings)
 
     def _hear(self) -> None:
         """Wait a moment for tasks that end; then take in what all have told, and only then what has ended."""
@@ -185,7 +186,7 @@ class _Driver:
 
     def _take_in(self, index: int, letter: Event | node.Kept) -> None:
         if isinstance(letter, node.Kept):
-            state.put(self.where.results / letter.path, letter.content)
+            checkpoint.put(self.where.results / letter.path, letter.content)
         elif isinstance(letter, Evaluated):
             self.show(replace(letter, place=self.where.results / letter.place))
         elif not isinstance(letter, Saved):
@@ -195,7 +196,7 @@ class _Driver:
             commit, clean = provenance.checkout(provenance.PROJECT)
             origin = letter.record.provenance.model_copy(update={"commit": commit, "clean": clean})
             record = letter.record.model_copy(update={"provenance": origin})
-            place = records.save(self.where.results, record)
+            place = store.save(self.where.results, record)
             self.saved.add((index, record.seed))
             self.show(Saved(place, record))
 
@@ -224,8 +225,8 @@ class _Driver:
 
     def _end(self, job: _Job) -> None:
         recorded = {seed for index, seed in self.saved if index == job.index} | set(job.unit.seeds)
-        for old in state.of_recorded(self._state_path(job.unit), recorded):
-            state.remove(old.path)
+        for old in resume.of_recorded(self._state_path(job.unit), recorded):
+            checkpoint.remove(old.path)
         job.claims.close()
         self.show(Advance(job.index, 1.0, 0, 1.0))
 

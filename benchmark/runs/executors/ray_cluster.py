@@ -15,8 +15,8 @@ import ray
 
 import benchmark
 import methods
-from benchmark import stream_names
-from benchmark.unit import Unit
+from benchmark.runs.unit import Unit
+from benchmark.streams import names
 from methods.errors import InputError
 
 STORE = 128 * 2**20
@@ -72,14 +72,14 @@ def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
     for package in (benchmark, methods):
         source = Path(package.__file__).parent
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for spec in {spec for unit in units for spec in (unit.spec, unit.source) if stream_names.is_file(spec)}:
+    for spec in {spec for unit in units for spec in (unit.spec, unit.source) if names.is_file(spec)}:
         (folder / sent(spec)).parent.mkdir(parents=True)
         shutil.copy(spec, folder / sent(spec))
 
 
 def sent(spec: str) -> str:
     """What a node loads a method or stream by: a file was sent to it, to this place from a task's current directory."""
-    if not stream_names.is_file(spec):
+    if not names.is_file(spec):
         return spec
     return f"plugins/{hashlib.sha256(spec.encode()).hexdigest()[:8]}/{Path(spec).name}"
 

@@ -1,7 +1,7 @@
 """Units as jobs of a Slurm job array, by way of submitit.
 
 The jobs claim runs and write records and states below the results directory themselves, so all nodes must share
-it (benchmark/claims.py says on which file systems the claims hold), the data and the Python environment.
+it (benchmark/runs/claims.py says on which file systems the claims hold), the data and the Python environment.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import submitit
 from submitit.helpers import Checkpointable
 
-from benchmark.executors.executor import Where
-from benchmark.progress import Advance, Event, Watch, say
-from benchmark.unit import Unit
+from benchmark.runs.executors.base import Where
+from benchmark.runs.progress import Advance, Event, Watch, say
+from benchmark.runs.unit import Unit
 from methods.errors import InputError
 
 CLUSTER = "slurm"
@@ -99,8 +99,8 @@ class Work(Checkpointable):
 
     def __call__(self, unit: Unit, where: Where) -> Said:
         """Train and record the unit; what to tell is also printed to the job's log."""
-        from benchmark.executors.local import one_by_one
-        from benchmark.runner import device_named
+        from benchmark.runs.executors.local import one_by_one
+        from benchmark.runs.work import device_named
 
         events: list[Event] = []
 

@@ -3,7 +3,7 @@
 Shape letters: N examples, D pixels of an image.
 """
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import hashlib
 import math
@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmark.avalanche_scenario import Scenario, example, recognised, targets
-from benchmark.catalogue import StreamKind
-from benchmark.stream_files import Arguments, benchmark_of, file_digests
-from benchmark.stream_names import AVALANCHE
-from benchmark.task_images import TaskImages, drawn_rows
+from benchmark.streams.avalanche.scenario import Scenario, example, recognised, targets
+from benchmark.streams.external import Arguments, benchmark_of, file_digests
+from benchmark.streams.images import TaskImages, drawn_rows
+from benchmark.streams.kinds import StreamKind
+from benchmark.streams.names import AVALANCHE
 from methods.errors import InputError
 
 _KEPT_BYTES = 2**30

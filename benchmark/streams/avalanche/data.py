@@ -1,6 +1,6 @@
 """The data of Avalanche's classic benchmarks: found where the suite finds data, and never downloaded."""
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 import contextlib
 import inspect
@@ -14,7 +14,7 @@ from unittest import mock
 import avalanche.benchmarks.classic.ccifar100 as ccifar100
 import avalanche.benchmarks.classic.cmnist as cmnist
 
-from benchmark.data_files import ARCHIVES, VARIABLE, digests, find, roots
+from benchmark.streams.archives import ARCHIVES, VARIABLE, digests, find, roots
 from methods.errors import InputError
 
 _ARCHIVES = {cmnist.__name__: "mnist", ccifar100.__name__: "cifar100"}

@@ -1,6 +1,6 @@
 """What an Avalanche benchmark is to the suite: its scenario, its heads and the shape of its examples."""
 
-import benchmark.compat  # noqa: F401  (before torchvision and avalanche)
+import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ import torch
 from avalanche.benchmarks import CLScenario
 from torch import Tensor
 
-from benchmark.catalogue import StreamKind
-from benchmark.stream_names import stream_id
+from benchmark.streams.kinds import StreamKind
+from benchmark.streams.names import stream_id
 from methods.errors import InputError
 
 _WHY = {

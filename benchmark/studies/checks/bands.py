@@ -12,9 +12,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark import atomic, provenance
-from benchmark.checks.cells import METRICS, Cell, Measured, Probe
-from benchmark.record import Text
+from benchmark.common import files
+from benchmark.records import provenance
+from benchmark.records.schema import Text
+from benchmark.studies.checks.cells import METRICS, Cell, Measured, Probe
 from methods.errors import InputError
 
 FILE = "reference.json"
@@ -162,5 +163,5 @@ def save(results: Path, reference: Reference) -> Path:
     """Write the references, in whole or not at all. Raises InputError where they cannot be written."""
     path = results / FILE
     text = json.dumps(reference.model_dump(), indent=1, allow_nan=False) + "\n"
-    atomic.write(path, text.encode())
+    files.write(path, text.encode())
     return path

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import planning, records
-from benchmark.catalogue import STREAMS
-from benchmark.data_files import ARCHIVES, find
-from benchmark.executors.executor import Where
-from benchmark.executors.executor import run as train
-from benchmark.executors.local import Local
-from benchmark.progress import say_notices
+from benchmark.records import schema, store
+from benchmark.runs import plan
+from benchmark.runs.executors.base import Where
+from benchmark.runs.executors.base import run as train
+from benchmark.runs.executors.local import Local
+from benchmark.runs.progress import say_notices
+from benchmark.streams.archives import ARCHIVES, find
+from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 
 METRICS = ("average_accuracy", "average_forgetting", "learning_accuracy")
@@ -64,12 +65,12 @@ def measure(probes: Sequence[Probe], block: int, data: Path | None, jobs: int | 
         units = []
         for probe in probes:
             seeds = range(block * probe.seeds, (block + 1) * probe.seeds)
-            units += planning.plan(list(METHOD_ROWS), [probe.stream], seeds, probe.changes, Path(folder), data, "cpu")
+            units += plan.plan(list(METHOD_ROWS), [probe.stream], seeds, probe.changes, Path(folder), data, "cpu")
         train(Local(jobs), units, Where(Path(folder), data, "cpu", 1), say_notices)
-        return _by_cell(records.load_all(Path(folder)))
+        return _by_cell(store.load_all(Path(folder)))
 
 
-def _by_cell(runs: Sequence[records.Record]) -> Measured:
+def _by_cell(runs: Sequence[schema.Record]) -> Measured:
     measured: dict[Cell, dict[str, list[float]]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         values = measured.setdefault((run.method, run.stream), {metric: [] for metric in METRICS})

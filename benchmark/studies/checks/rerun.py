@@ -9,13 +9,14 @@ from pathlib import Path
 
 import torch
 
-from benchmark import provenance, records, runner
-from benchmark.catalogue import STREAMS
-from benchmark.checks.cells import METRICS
-from benchmark.plugins import id_of, settings_of
-from benchmark.progress import Display, say_notices
-from benchmark.records import Record
-from benchmark.unit import Unit
+from benchmark.records import provenance, store
+from benchmark.records.schema import Record
+from benchmark.runs import work
+from benchmark.runs.progress import Display, say_notices
+from benchmark.runs.unit import Unit
+from benchmark.streams.kinds import STREAMS
+from benchmark.studies.checks.cells import METRICS
+from benchmark.training.external import id_of, settings_of
 from methods.errors import InputError
 
 DEVIATIONS = 3.0
@@ -33,24 +34,24 @@ def rerun(
     """Train a recorded run again, beside the seeds and with the threads that its record names, and on its device if
     there is one like it.
 
-    spec: the method, as benchmark.plugins names it.
+    spec: the method, as benchmark.training.external names it.
     Returns whether it agrees with its record, and a line that says so and by which measure: equality of the whole
     accuracy matrix where processor, libraries, code and data are the record's and sums are taken in the same order,
     else DEVIATIONS for each metric.
     Raises InputError where there is no such record.
     """
     method, settings = id_of(spec), settings_of(spec, stream, overrides)
-    path = records.path_of(results, method, stream, seed, settings)
+    path = store.path_of(results, method, stream, seed, settings)
     if not path.is_file():
         raise InputError(f"{path} is no record; make it with the same options: python -m benchmark run")
-    kept = records.load_placed(path, results)
+    kept = store.load_placed(path, results)
     origin = kept.provenance
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
     unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
-        device = runner.device_named("auto" if origin.device == "cuda" else "cpu")
+        device = work.device_named("auto" if origin.device == "cuda" else "cpu")
         _train(unit, Path(folder), data, device, origin.threads)
-        made = records.load(records.path_of(Path(folder), method, stream, seed, settings))
+        made = store.load(store.path_of(Path(folder), method, stream, seed, settings))
     name = f"{method} on {stream}, seed {seed}"
     reasons = _elsewhere(kept, made)
     if not reasons:
@@ -64,7 +65,7 @@ def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: in
     try:
         phases = len(unit.load().phases(unit.settings.tasks))
         with Display([unit.title], [phases], [unit.cost], say_notices) as display:
-            runner.work(0, unit, folder, data, device, display.show)
+            work.work(0, unit, folder, data, device, display.show)
     finally:
         torch.set_num_threads(before)
 
@@ -119,7 +120,7 @@ def _shown(record: Record, metric: str) -> str:
 
 def _tolerances(folder: Path, kept: Record) -> dict[str, float]:
     """For each metric, from the complete runs of the same cell; not from the run itself, which may be wrong."""
-    others = [record for record in map(records.load, sorted(folder.glob("*.json")))
+    others = [record for record in map(store.load, sorted(folder.glob("*.json")))
               if record.settings == kept.settings and record.seed != kept.seed and record.status == "complete"]
     if len(others) < ENOUGH_SEEDS:
         return dict.fromkeys(METRICS, OTHERWISE)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from benchmark import trials
-from benchmark.catalogue import PAPER_STREAMS
-from benchmark.insertion import inserted
-from benchmark.records import GPU_FOLDER, SEARCH_FOLDER, load_all
-from benchmark.table import render
-from benchmark.verify import verify
+from benchmark.common.files import inserted
+from benchmark.records.store import GPU_FOLDER, SEARCH_FOLDER, load_all
+from benchmark.records.verify import verify
+from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.studies import trials
+from benchmark.tables.table import render
 from methods.catalogue import METHOD_ROWS
 
 TABLES = {"table2.md": "markdown", "table2.csv": "csv", "table2.json": "json"}

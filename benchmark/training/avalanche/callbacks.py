@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before avalanche)
+import benchmark.common.imports  # noqa: F401  (before avalanche)
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from avalanche.benchmarks.utils.data_loader import TaskBalancedDataLoader
 from avalanche.core import SupervisedPlugin
 from torch.utils.data import DataLoader
 
-from benchmark.randomness import Randomness
+from benchmark.common.randomness import Randomness
 
 
 class Diverged(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before avalanche)
+import benchmark.common.imports  # noqa: F401  (before avalanche)
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ import torch
 from avalanche.models import MultiTaskModule
 from torch import Tensor, nn
 
-from benchmark.mlp import MLP
-from benchmark.randomness import Randomness
-from benchmark.resnet import WIDTH, ResNet18
-from benchmark.streams import Stream
+from benchmark.common.randomness import Randomness
+from benchmark.networks.mlp import MLP
+from benchmark.networks.resnet import WIDTH, ResNet18
+from benchmark.streams.build import Stream
 from methods.settings import Settings
 
 

@@ -6,7 +6,7 @@ of its own, on the same network with the same initial parameters. One seed at a 
 
 from __future__ import annotations
 
-import benchmark.compat  # noqa: F401  (before avalanche)
+import benchmark.common.imports  # noqa: F401  (before avalanche)
 
 import contextlib
 import difflib
@@ -27,20 +27,21 @@ from avalanche.training.supervised import JointTraining
 from avalanche.training.templates import SupervisedTemplate
 from pydantic import Field, create_model
 
-from benchmark.avalanche_plugins import Counter, Diverged, SameOrder, Watch
-from benchmark.engine import EVALUATION_BATCH, Outcome
-from benchmark.modules import module_for
-from benchmark.randomness import Randomness
-from benchmark.seeded import seeded
-from benchmark.stream_names import AVALANCHE
-from benchmark.streams import Stream
+from benchmark.common.randomness import Randomness
+from benchmark.common.seeded import seeded
+from benchmark.records.checkpoint import Outcome
+from benchmark.streams.build import Stream
+from benchmark.streams.names import AVALANCHE
+from benchmark.training.avalanche.callbacks import Counter, Diverged, SameOrder, Watch
+from benchmark.training.avalanche.modules import module_for
+from benchmark.training.engine import EVALUATION_BATCH
 from methods.errors import InputError
 from methods.method import Method, Problem
 from methods.settings import Settings
 
 ALIASES = {"SI": "SynapticIntelligence"}
 Report = Callable[[int, int, int], None]
-"""As in benchmark.engine."""
+"""As in benchmark.training.engine."""
 
 # what the suite gives to a strategy, so nobody else does
 _GIVEN = {
@@ -68,7 +69,7 @@ class AvalancheStrategy(Method):
         method: type[AvalancheStrategy], streams: list[Stream], settings: Settings, device: str, report: Report,
         begun: None = None, keep: object = None,
     ) -> list[Outcome]:
-        """As benchmark.engine.train, one seed after the other; nothing is kept, so a run that was killed begins anew.
+        """As benchmark.training.engine.train, one seed after the other; nothing is kept, so a run that was killed begins anew.
 
         Raises InputError with what the strategy raised where it cannot be trained on these streams.
         """

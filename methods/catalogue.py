@@ -18,9 +18,7 @@ METHOD_ROWS: dict[str, MethodRow] = {
     "ewc": MethodRow(
         "EWC", True, "Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017"
     ),
-    "agem": MethodRow(
-        "A-GEM", False, "Chaudhry et al., Efficient Lifelong Learning with A-GEM, ICLR 2019"
-    ),
+    "agem": MethodRow("A-GEM", False, "Chaudhry et al., Efficient Lifelong Learning with A-GEM, ICLR 2019"),
     "er-reservoir": MethodRow(
         "ER-Reservoir", False, "Chaudhry et al., On Tiny Episodic Memories in Continual Learning, 2019"
     ),

@@ -74,76 +74,81 @@ STREAM_PROTOCOL: dict[str, dict[str, tuple[object, str]]] = {
 
 CORRECTION = "author's correction, issues 5 and 6 of the published code"
 
-CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = {
-    ("naive", "permuted-mnist"): {
-        "batch_size": (64, SEARCH),
-        "learning_rate": (0.03, SEARCH),
-        "momentum": (0.8, "published code, stable_sgd/main.py"),
-    },
-    ("naive", "rotated-mnist"): {
-        "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
-        "momentum": (0.8, "published code, stable_sgd/main.py"),
-    },
-    ("naive", "split-cifar100"): {
-        "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
-        "momentum": (0.8, "published code, stable_sgd/main.py"),
-    },
-    ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
-    ("ewc", "rotated-mnist"): {
-        "batch_size": (64, SEARCH),
-        "dropout": (0.25, "published code, fixed in model/model.py"),
-    },
-    ("agem", "permuted-mnist"): {
-        "learning_rate": (0.25, SEARCH),
-        "batch_size": (32, "published code, replicate_mnist.sh"),
-        "dropout": (0.25, "published code, fixed in model/model.py"),
-    },
-    ("agem", "split-cifar100"): {"learning_rate": (0.1, SEARCH)},
-    ("er-reservoir", "split-cifar100"): {
-        "memory_batch": (100, "published code, its default of 256: the script's own value never reaches it"),
-    },
-    ("multitask", "split-cifar100"): {"learning_rate": (0.01, SEARCH)},
-    ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
-    ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
-    ("stable-sgd", "permuted-mnist"): {
-        "learning_rate": (0.25, SEARCH),
-        "batch_size": (64, SEARCH),
-        "learning_rate_decay": (0.7, SEARCH),
-        "dropout": (0.25, SEARCH),
-    },
-    ("stable-sgd", "rotated-mnist"): {
-        "learning_rate": (0.25, SEARCH),
-        "batch_size": (32, SEARCH),
-        "learning_rate_decay": (0.55, "author's correction, issue 5 of the published code"),
-        "dropout": (0.25, "author's correction, issue 5 of the published code"),
-    },
-    ("stable-sgd", "split-cifar100"): {
-        "learning_rate": (0.15, CORRECTION),
-        "momentum": (0.8, "published code, stable_sgd/main.py"),
-        "learning_rate_decay": (0.85, CORRECTION),
-        "dropout": (0.1, CORRECTION),
-    },
-} | {
-    ("er-reservoir", stream_id): {
-        "learning_rate": (0.01, SEARCH),
-        "batch_size": (64, SEARCH),
-        "memory_batch": (64, "published code, its default: the script's own value never reaches it"),
-        "dropout": (0.25, "published code, fixed in model/model.py"),
+CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = (
+    {
+        ("naive", "permuted-mnist"): {
+            "batch_size": (64, SEARCH),
+            "learning_rate": (0.03, SEARCH),
+            "momentum": (0.8, "published code, stable_sgd/main.py"),
+        },
+        ("naive", "rotated-mnist"): {
+            "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
+            "momentum": (0.8, "published code, stable_sgd/main.py"),
+        },
+        ("naive", "split-cifar100"): {
+            "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
+            "momentum": (0.8, "published code, stable_sgd/main.py"),
+        },
+        ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
+        ("ewc", "rotated-mnist"): {
+            "batch_size": (64, SEARCH),
+            "dropout": (0.25, "published code, fixed in model/model.py"),
+        },
+        ("agem", "permuted-mnist"): {
+            "learning_rate": (0.25, SEARCH),
+            "batch_size": (32, "published code, replicate_mnist.sh"),
+            "dropout": (0.25, "published code, fixed in model/model.py"),
+        },
+        ("agem", "split-cifar100"): {"learning_rate": (0.1, SEARCH)},
+        ("er-reservoir", "split-cifar100"): {
+            "memory_batch": (100, "published code, its default of 256: the script's own value never reaches it")
+        },
+        ("multitask", "split-cifar100"): {"learning_rate": (0.01, SEARCH)},
+        ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
+        ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
+        ("stable-sgd", "permuted-mnist"): {
+            "learning_rate": (0.25, SEARCH),
+            "batch_size": (64, SEARCH),
+            "learning_rate_decay": (0.7, SEARCH),
+            "dropout": (0.25, SEARCH),
+        },
+        ("stable-sgd", "rotated-mnist"): {
+            "learning_rate": (0.25, SEARCH),
+            "batch_size": (32, SEARCH),
+            "learning_rate_decay": (0.55, "author's correction, issue 5 of the published code"),
+            "dropout": (0.25, "author's correction, issue 5 of the published code"),
+        },
+        ("stable-sgd", "split-cifar100"): {
+            "learning_rate": (0.15, CORRECTION),
+            "momentum": (0.8, "published code, stable_sgd/main.py"),
+            "learning_rate_decay": (0.85, CORRECTION),
+            "dropout": (0.1, CORRECTION),
+        },
     }
-    for stream_id in ("permuted-mnist", "rotated-mnist")
-} | {
-    ("stable-sgd", stream_id): {
-        "learning_rate_decay": (0.8, "chosen for the digits"),
-        "dropout": (0.25, "chosen for the digits"),
+    | {
+        ("er-reservoir", stream_id): {
+            "learning_rate": (0.01, SEARCH),
+            "batch_size": (64, SEARCH),
+            "memory_batch": (64, "published code, its default: the script's own value never reaches it"),
+            "dropout": (0.25, "published code, fixed in model/model.py"),
+        }
+        for stream_id in ("permuted-mnist", "rotated-mnist")
     }
-    for stream_id in ("permuted-digits", "rotated-digits", "split-digits")
-}
+    | {
+        ("stable-sgd", stream_id): {
+            "learning_rate_decay": (0.8, "chosen for the digits"),
+            "dropout": (0.25, "chosen for the digits"),
+        }
+        for stream_id in ("permuted-digits", "rotated-digits", "split-digits")
+    }
+)
 
 
 def _with_sources(method_id: str, stream_id: str, model: type[Settings]) -> dict[str, tuple[object, str]]:
     own = {
         name: (field.get_default(call_default_factory=True), field.description or "the method's own file")
-        for name, field in model.model_fields.items() if not field.is_required()
+        for name, field in model.model_fields.items()
+        if not field.is_required()
     }
     return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | CHOICES.get((method_id, stream_id), {}) | own
 

@@ -39,7 +39,7 @@ def wheel(tmp_path_factory) -> Path:
         copy(ROOT / name, folder / name)
     done(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", cwd=folder)
     assert len(list((folder / "dist").glob("clbench_table2-*.tar.gz"))) == 1
-    built, = (folder / "dist").glob("clbench_table2-*.whl")
+    (built,) = (folder / "dist").glob("clbench_table2-*.whl")
     return built
 
 
@@ -49,17 +49,33 @@ def installed(wheel, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     programs = folder / "bin"
-    done(sys.executable, "-m", "pip", "--python", programs / "python", "install", "--no-deps", "--no-index", "--quiet",
-         "--disable-pip-version-check", wheel, cwd=folder)
-    packages, = folder.glob("lib/python*/site-packages")
+    done(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        programs / "python",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--quiet",
+        "--disable-pip-version-check",
+        wheel,
+        cwd=folder,
+    )
+    (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return programs
 
 
 def test_the_wheel_has_every_file_of_the_packages(wheel):
     inside = set(ZipFile(wheel).namelist())
-    ours = {str(path.relative_to(ROOT)) for name in ("benchmark", "methods") for path in (ROOT / name).rglob("*")
-            if path.is_file() and path.suffix != ".pyc"}
+    ours = {
+        str(path.relative_to(ROOT))
+        for name in ("benchmark", "methods")
+        for path in (ROOT / name).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
     assert ours <= inside
     assert {name.partition("/")[0] for name in inside - ours} == {f"clbench_table2-{__version__}.dist-info"}
 
@@ -72,9 +88,24 @@ def test_installed_the_command_line_is_the_same_from_any_directory(installed, tm
 
 
 def test_installed_a_run_is_recorded_where_it_was_started(installed, tmp_path):
-    done(installed / "clbench", "run", "--method", "agem", "--stream", "split-digits", "--seed", "0", "--jobs", "1",
-         "--set", "tasks=2", "--set", "train_examples=40", cwd=tmp_path)
-    run, = load_all(tmp_path / "results")
+    done(
+        installed / "clbench",
+        "run",
+        "--method",
+        "agem",
+        "--stream",
+        "split-digits",
+        "--seed",
+        "0",
+        "--jobs",
+        "1",
+        "--set",
+        "tasks=2",
+        "--set",
+        "train_examples=40",
+        cwd=tmp_path,
+    )
+    (run,) = load_all(tmp_path / "results")
     assert (run.method, run.status, run.provenance.commit) == ("agem", "complete", None)
     assert "A-GEM" in done(installed / "clbench", "table", cwd=tmp_path)
 
@@ -83,7 +114,7 @@ def test_the_citation_is_of_this_version_and_of_the_paper():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert (citation["cff-version"], citation["type"], citation["version"]) == ("1.2.0", "software", __version__)
     assert {"message", "title", "authors"} <= set(citation) and citation["license"] == "MIT"
-    paper, = citation["references"]
+    (paper,) = citation["references"]
     assert paper["type"] == "conference-paper" and paper["year"] == 2020
     names = [author["family-names"] for author in paper["authors"]]
     assert names == ["Mirzadeh", "Farajtabar", "Pascanu", "Ghasemzadeh"]
@@ -98,8 +129,14 @@ def site(tmp_path_factory) -> Path:
     """The documentation as `make docs` builds it: a warning is an error."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "--quiet", "build", "--strict", "--site-dir", folder]
-    subprocess.run([*command, "--config-file", ROOT / "docs/site/mkdocs.yml"], cwd=ROOT, check=True, timeout=120,
-                   env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
+    subprocess.run(
+        [*command, "--config-file", ROOT / "docs/site/mkdocs.yml"],
+        cwd=ROOT,
+        check=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
     return folder
 
 

@@ -13,8 +13,9 @@ COMMAND = "clbench" if Path(sys.argv[0]).stem == "clbench" else "python -m bench
 app = typer.Typer(
     help="Six continual-learning methods on three task streams, side by side: accuracy and forgetting.",
     epilog="Start with: [bold]python -m benchmark run --stream permuted-digits --seeds 2[/bold], "
-           "then [bold]python -m benchmark table[/bold].",
-    rich_markup_mode="rich", pretty_exceptions_enable=False,
+    "then [bold]python -m benchmark table[/bold].",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
     add_completion=COMMAND == "clbench",  # shells complete the words after a command, not after python -m
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -28,7 +29,8 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True,
-                                          help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     pass

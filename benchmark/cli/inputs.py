@@ -27,9 +27,7 @@ def one_of(option: str, name: str, known: Collection[str]) -> str:
     return name
 
 
-def names(
-    option: str, given: Sequence[str] | None, known: Collection[str], default: Collection[str]
-) -> list[str]:
+def names(option: str, given: Sequence[str] | None, known: Collection[str], default: Collection[str]) -> list[str]:
     """The names given, each once and in the order of `known`; `default` if none is given.
 
     Raises InputError, with the nearest known name, for one that is not known.

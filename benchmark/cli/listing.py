@@ -19,7 +19,8 @@ def catalogue() -> str:
     """The methods with their papers and the streams with their origin."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
-        headers=("method", "title", "memoryless", "source"), tablefmt="simple",
+        headers=("method", "title", "memoryless", "source"),
+        tablefmt="simple",
         maxcolwidths=[None, None, None, 60],
     )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())

@@ -37,43 +37,103 @@ def stem(text: str | Path) -> Path:
     return path
 
 
-Methods = Annotated[list[str] | None, typer.Option(
-    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
-    "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be repeated; "
-    "default all built-in ones.",
-    autocompletion=_starting_with(list(METHOD_ROWS)))]
-Streams = Annotated[list[str] | None, typer.Option(
-    "--stream", metavar="ID", help=f"{', '.join(STREAMS)}; or another: avalanche:NAME, a classic benchmark of "
-    "Avalanche, or ./file.py with a function stream(seed, ...) that returns one; may be repeated.",
-    autocompletion=_starting_with(list(STREAMS)))]
-Results = Annotated[Path, typer.Option(
-    "--results", metavar="DIR", parser=place, envvar="BENCHMARK_RESULTS",
-    help="Where the records are, a JSON file a run.")]
-Data = Annotated[Path | None, typer.Option(
-    "--data", metavar="DIR", parser=place,
-    help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.")]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        metavar="ID",
+        help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
+        "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be repeated; "
+        "default all built-in ones.",
+        autocompletion=_starting_with(list(METHOD_ROWS)),
+    ),
+]
+Streams = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stream",
+        metavar="ID",
+        help=f"{', '.join(STREAMS)}; or another: avalanche:NAME, a classic benchmark of "
+        "Avalanche, or ./file.py with a function stream(seed, ...) that returns one; may be repeated.",
+        autocompletion=_starting_with(list(STREAMS)),
+    ),
+]
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        parser=place,
+        envvar="BENCHMARK_RESULTS",
+        help="Where the records are, a JSON file a run.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        parser=place,
+        help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.",
+    ),
+]
 
-Seeds = Annotated[int | None, typer.Option(
-    min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")]
-SingleSeeds = Annotated[list[int] | None, typer.Option(
-    min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated.")]
-Changes = Annotated[list[str] | None, typer.Option(
-    metavar="KEY=VALUE", help="Change a setting (see list --settings), or give stream.NAME=VALUE to a "
-    "stream from elsewhere; may be repeated.")]
-Jobs = Annotated[int | None, typer.Option(
-    min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one.")]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")
+]
+SingleSeeds = Annotated[
+    list[int] | None,
+    typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Change a setting (see list --settings), or give stream.NAME=VALUE to a "
+        "stream from elsewhere; may be repeated.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Board = Annotated[Path | None, typer.Option(
-    metavar="DIR", parser=place, help="Also write accuracy and forgetting as scalars for TensorBoard, a folder a run.")]
-Format = Annotated[str | None, typer.Option(
-    metavar="|".join(FORMATS), help="Default: what --output ends in, else markdown.",
-    autocompletion=_starting_with(list(FORMATS)))]
-Output = Annotated[Path | None, typer.Option(
-    metavar="FILE", parser=place, help="Write the table to a file in place of printing it.")]
-Document = Annotated[Path | None, typer.Option(
-    metavar="FILE", parser=place,
-    help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.")]
-FigureStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", parser=stem, help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg.")]
-HeatmapStem = Annotated[Path | None, typer.Option(
-    metavar="STEM", parser=stem, help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg.")]
+Board = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        parser=place,
+        help="Also write accuracy and forgetting as scalars for TensorBoard, a folder a run.",
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        metavar="|".join(FORMATS),
+        help="Default: what --output ends in, else markdown.",
+        autocompletion=_starting_with(list(FORMATS)),
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option(metavar="FILE", parser=place, help="Write the table to a file in place of printing it.")
+]
+Document = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        parser=place,
+        help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.",
+    ),
+]
+FigureStem = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="STEM", parser=stem, help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg."
+    ),
+]
+HeatmapStem = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="STEM", parser=stem, help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg."
+    ),
+]

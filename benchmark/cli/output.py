@@ -23,8 +23,11 @@ class Output(io.TextIOWrapper):
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         super().__init__(
-            stream.buffer, encoding=stream.encoding, errors="backslashreplace",
-            line_buffering=stream.line_buffering, write_through=stream.write_through,
+            stream.buffer,
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
         )
 
     def write(self, text: str) -> int:

@@ -93,9 +93,7 @@ def steps(take: Take, random: Randomness, moment: Callable[[], Hashable]) -> Tak
 
 
 class _Steps:
-    def __init__(
-        self, take: Take, random: Randomness, moment: Callable[[], Hashable], recorder: Recorder
-    ) -> None:
+    def __init__(self, take: Take, random: Randomness, moment: Callable[[], Hashable], recorder: Recorder) -> None:
         self.take, self.random, self.moment, self.recorder = take, random, moment, recorder
         self.asked: dict[Hashable, list[Asked]] = {}
         self.recordings: dict[Hashable, Recording] = {}

@@ -28,15 +28,15 @@ class MLP:
     autograd. Dropout follows each hidden ReLU, as in the published model.
     """
 
-    def __init__(
-        self, pixels: int, hidden: int, heads: int, classes: int, dropout: float, random: Randomness
-    ) -> None:
+    def __init__(self, pixels: int, hidden: int, heads: int, classes: int, dropout: float, random: Randomness) -> None:
         self.sizes = [pixels, hidden, hidden, heads * classes]
         self.heads, self.classes, self.dropout, self.random = heads, classes, dropout, random
-        bound = torch.cat([
-            torch.full(((inputs + 1) * outputs,), 1 / math.sqrt(inputs))
-            for inputs, outputs in zip(self.sizes, self.sizes[1:])
-        ]).to(random.device)
+        bound = torch.cat(
+            [
+                torch.full(((inputs + 1) * outputs,), 1 / math.sqrt(inputs))
+                for inputs, outputs in zip(self.sizes, self.sizes[1:])
+            ]
+        ).to(random.device)
         drawn = random.draw(bound.numel()).mul_(2).sub_(1).mul_(bound)
         self.theta = F.pad(drawn, (0, -bound.numel() % CACHE_LINE))
         self.buffers: dict[str, Tensor] = {}

@@ -116,7 +116,11 @@ class ResNet18:
         return own_logits(torch.addmm(own["linear.bias"][0], features[0], own["linear"][0]), head, self.classes)
 
     def _features(
-        self, images: Tensor, parameters: dict[str, Tensor], buffers: dict[str, Tensor], masks: Iterator[Tensor],
+        self,
+        images: Tensor,
+        parameters: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        masks: Iterator[Tensor],
         training: bool,
     ) -> Tensor:
         """Images [S, B, 3, 32, 32] -> features [S, B, 160]."""

@@ -23,6 +23,8 @@ from benchmark.common import files
 from benchmark.records import store
 
 FOLDER = ".state"
+
+
 @dataclass
 class Outcome:
     """What came of one seed, and where it diverged if it did.

@@ -67,8 +67,11 @@ def _git(project: Path, *arguments: str) -> str | None:
 
 def versions() -> dict[str, str | None]:
     """Of Python, of each library that decides the numbers and of this suite; None for one not installed."""
-    return {"python": platform.python_version(), **{name: _installed(name) for name in LIBRARIES},
-            "benchmark": __version__}
+    return {
+        "python": platform.python_version(),
+        **{name: _installed(name) for name in LIBRARIES},
+        "benchmark": __version__,
+    }
 
 
 def _installed(name: str) -> str | None:

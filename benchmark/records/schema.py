@@ -96,15 +96,19 @@ def _metrics(matrix: Sequence[Sequence[float | None]], status: str) -> dict[str,
 
 def _agree(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> bool:
     return all(
-        (ours[name] is None) == (theirs[name] is None)
-        and (ours[name] is None or abs(ours[name] - theirs[name]) < 1e-9)
+        (ours[name] is None) == (theirs[name] is None) and (ours[name] is None or abs(ours[name] - theirs[name]) < 1e-9)
         for name in theirs
     )
 
 
 def compose(
-    method: str, stream: str, seed: int, settings: Mapping[str, Value] | BaseModel,
-    matrix: Sequence[Sequence[float | None]], seconds: float, diverged: Mapping[str, int] | None,
+    method: str,
+    stream: str,
+    seed: int,
+    settings: Mapping[str, Value] | BaseModel,
+    matrix: Sequence[Sequence[float | None]],
+    seconds: float,
+    diverged: Mapping[str, int] | None,
     provenance: Mapping[str, object],
 ) -> Record:
     """The record of a run, its metrics worked out of the matrix of fractions.
@@ -113,8 +117,15 @@ def compose(
     """
     status = "complete" if diverged is None else "diverged"
     return Record(
-        method=method, stream=stream, seed=seed, settings=dict(settings), accuracy_matrix=matrix,
-        metrics=_metrics(matrix, status), seconds=seconds, status=status, diverged=diverged,
+        method=method,
+        stream=stream,
+        seed=seed,
+        settings=dict(settings),
+        accuracy_matrix=matrix,
+        metrics=_metrics(matrix, status),
+        seconds=seconds,
+        status=status,
+        diverged=diverged,
         provenance=provenance,
     )
 

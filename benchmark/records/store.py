@@ -14,8 +14,21 @@ from benchmark.records.schema import Divergence, Metrics, Provenance, Record, Va
 from methods.errors import InputError
 
 __all__ = [
-    "Divergence", "Metrics", "Provenance", "Record", "Value", "compose", "digest", "files", "load", "load_all",
-    "load_placed", "path_of", "recorded", "save", "text",
+    "Divergence",
+    "Metrics",
+    "Provenance",
+    "Record",
+    "Value",
+    "compose",
+    "digest",
+    "files",
+    "load",
+    "load_all",
+    "load_placed",
+    "path_of",
+    "recorded",
+    "save",
+    "text",
 ]
 
 SEARCH_FOLDER, GPU_FOLDER = "search", "gpu"
@@ -23,9 +36,7 @@ SEARCH_FOLDER, GPU_FOLDER = "search", "gpu"
 table's runs on a GPU."""
 
 
-def path_of(
-    results: Path, method: str, stream: str, seed: int, settings: Mapping[str, Value] | BaseModel
-) -> Path:
+def path_of(results: Path, method: str, stream: str, seed: int, settings: Mapping[str, Value] | BaseModel) -> Path:
     """Where a run's record lies: <results>/<stream>/<method>/seed-<seed>-<digest of settings>.json."""
     canonical = json.dumps(dict(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:8]
@@ -90,6 +101,7 @@ def files(results: Path, unreadable: Callable[[InputError], None]) -> Iterator[P
     SEARCH_FOLDER, GPU_FOLDER and folders whose names begin with a dot are left out. `unreadable` is called for every
     folder that cannot be listed.
     """
+
     def inside(folder: Path) -> list[Path]:
         try:
             return sorted(folder.iterdir())
@@ -110,8 +122,13 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 
 def recorded(
-    results: Path, method: str, stream: str, seed: int, settings: Mapping[str, Value] | BaseModel,
-    code: str, data: Mapping[str, str],
+    results: Path,
+    method: str,
+    stream: str,
+    seed: int,
+    settings: Mapping[str, Value] | BaseModel,
+    code: str,
+    data: Mapping[str, str],
 ) -> bool:
     """Whether the run is recorded, complete or diverged, under the same settings, code and data.
 

@@ -84,9 +84,13 @@ def _stream(said: Statistics, part: list[tuple[Cell, list[Record]]]) -> Stream:
     complete = [run for _, runs in part for run in runs if run.status == "complete"]
     machines = {(run.provenance.processor, run.provenance.device, run.provenance.threads) for run in complete}
     return Stream(
-        id=name, title=stream_label(name), source=STREAMS[name].source if name in STREAMS else "",
-        cells=[cell for cell, _ in part], statistics=said,
-        settings=grid(name, [(cell.method, runs[0].settings) for cell, runs in part]), machines=len(machines),
+        id=name,
+        title=stream_label(name),
+        source=STREAMS[name].source if name in STREAMS else "",
+        cells=[cell for cell, _ in part],
+        statistics=said,
+        settings=grid(name, [(cell.method, runs[0].settings) for cell, runs in part]),
+        machines=len(machines),
     )
 
 
@@ -97,14 +101,18 @@ def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
     unlike = len({len(run.accuracy_matrix) for run in complete}) > 1
     matrices = np.array([met(run.accuracy_matrix) for run in complete if not unlike])
     return Cell(
-        method=method, label=row_label(method, variant), variant=bool(variant), row=row,
+        method=method,
+        label=row_label(method, variant),
+        variant=bool(variant),
+        row=row,
         memoryless=memoryless(method),
         published=None if variant else PUBLISHED.get((method, stream)),
         seeds=sorted(run.seed for run in complete),
         average_accuracy=_points([100 * average_accuracies(a) for a in matrices]),
         matrix=(100 * matrices.mean(axis=0)).tolist() if len(matrices) else [],
         forgetting=_points([task_forgetting(a) for a in matrices]),
-        seconds=(float(np.mean(seconds)), min(seconds), max(seconds)) if seconds else None, unlike=unlike,
+        seconds=(float(np.mean(seconds)), min(seconds), max(seconds)) if seconds else None,
+        unlike=unlike,
     )
 
 

@@ -93,7 +93,10 @@ class Panel:
 def panels(parts: Sequence[Stream], looks: Mapping[Row, Style]) -> list[Panel | None]:
     """The average accuracy over the tasks, one panel a stream, all on one scale; None where there is nothing."""
     reach = [
-        end for part in parts for cell in part.cells for mean, spread in cell.average_accuracy
+        end
+        for part in parts
+        for cell in part.cells
+        for mean, spread in cell.average_accuracy
         for end in (mean - (spread or 0), mean + (spread or 0))
     ]
     if not reach:
@@ -111,8 +114,11 @@ def _panel(part: Stream, looks: Mapping[Row, Style], up: Scale, ticks: Sequence[
     lines = [_line(looks[cell.place], cell.average_accuracy, across, up) for cell in part.cells]
     return Panel(
         across=[(across(task), str(task)) for task in task_ticks(tasks)],
-        up=[(up(tick), f"{tick:g}") for tick in ticks], lines=[line for line in lines if line.line],
-        tasks=tasks, first=across(1), step=across(2) - across(1) if tasks > 1 else 1,
+        up=[(up(tick), f"{tick:g}") for tick in ticks],
+        lines=[line for line in lines if line.line],
+        tasks=tasks,
+        first=across(1),
+        step=across(2) - across(1) if tasks > 1 else 1,
     )
 
 
@@ -178,6 +184,8 @@ def _bars(points: Points, up: Scale) -> Bars:
     ]
     ticks = [tick for tick in (up.low, 0, up.high) if tick in (0, up.high) or up(0) - up(tick) < -9]
     return Bars(
-        drawn, zero=up(0), up=[(up(tick), f"{tick:.2f}" if tick else "0") for tick in ticks],
+        drawn,
+        zero=up(0),
+        up=[(up(tick), f"{tick:.2f}" if tick else "0") for tick in ticks],
         across=[(BARS_LEFT + (task - 0.5) * width, str(task)) for task in task_ticks(len(points) + 1)],
     )

@@ -46,21 +46,25 @@ def origins(records: Sequence[Record]) -> Origins:
     """The provenance of the records, in their order."""
     machine_of, machines = _named("M", [_machine(record) for record in records])
     data_of, data = _named("D", [_shown(record.provenance.data) for record in records])
-    runs = [
-        _run(*said) for said in zip(records, variants(records), machine_of, data_of, strict=True)
-    ]
+    runs = [_run(*said) for said in zip(records, variants(records), machine_of, data_of, strict=True)]
     return Origins(runs, machines, data)
 
 
 def _run(record: Record, variant: Mapping[str, object], machine: str, data: str) -> Run:
     origin, where = record.provenance, record.diverged
     return Run(
-        stream=stream_label(record.stream), label=row_label(record.method, variant), seed=record.seed,
+        stream=stream_label(record.stream),
+        label=row_label(record.method, variant),
+        seed=record.seed,
         status=f"diverged in task {where.task + 1}, step {where.step + 1}" if where else record.status,
-        seconds=record.seconds, started=printable(origin.started).replace("T", " ").removesuffix("+00:00"),
-        commit=printable(origin.commit or UNKNOWN), code=printable(origin.code),
+        seconds=record.seconds,
+        started=printable(origin.started).replace("T", " ").removesuffix("+00:00"),
+        commit=printable(origin.commit or UNKNOWN),
+        code=printable(origin.code),
         clean={True: "yes", False: "no", None: UNKNOWN}[origin.clean],
-        together=", ".join(map(str, origin.seeds_together)), machine=machine, data=data,
+        together=", ".join(map(str, origin.seeds_together)),
+        machine=machine,
+        data=data,
         path=path_of(Path(), record.method, record.stream, record.seed, record.settings).as_posix(),
     )
 

@@ -31,25 +31,40 @@ def write(records: Sequence[Record], path: Path) -> None:
 def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
     """The page of these records. Whatever they say is escaped; the page may load and run nothing but its own."""
     environment = Environment(
-        loader=PackageLoader("benchmark.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        loader=PackageLoader("benchmark.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"seconds": seconds, "shade": shade, "counted": counted}
     parts = streams(records)
     looks = drawing.styles(parts)
     style, script = _asset("report.css") + _sizes(parts), _asset("report.js")
     return environment.get_template("report.html.j2").render(
-        records=records, streams=parts, styles=looks, panels=drawing.panels(parts, looks), drawing=drawing,
-        marks=marks([part.settings for part in parts]), origins=origins(records),
-        downloads=_downloads(records, expected_seeds), expected_seeds=expected_seeds,
+        records=records,
+        streams=parts,
+        styles=looks,
+        panels=drawing.panels(parts, looks),
+        drawing=drawing,
+        marks=marks([part.settings for part in parts]),
+        origins=origins(records),
+        downloads=_downloads(records, expected_seeds),
+        expected_seeds=expected_seeds,
         caption=caption(table.frame(records), table.streams(records), expected_seeds),
-        notes=(order_note, pairs_note), row_label=row_label, best_first=best_first, version=__version__,
-        policy=_policy(style, script), style=Markup(style), script=Markup(script),
+        notes=(order_note, pairs_note),
+        row_label=row_label,
+        best_first=best_first,
+        version=__version__,
+        policy=_policy(style, script),
+        style=Markup(style),
+        script=Markup(script),
     )
 
 
 def _downloads(records: Sequence[Record], expected_seeds: int) -> dict[str, tuple[str, str]]:
     """The table in each of DOWNLOADS: its file's name, and its text as an address."""
+
     def address(form: str) -> str:
         return "data:text/plain;charset=utf-8," + quote(table.render(records, form, expected_seeds) + "\n")
 

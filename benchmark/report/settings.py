@@ -35,13 +35,15 @@ def grid(stream: str, rows: Sequence[tuple[str, Mapping[str, Value]]]) -> Grid:
     """
     names = dict.fromkeys(name for _, settings in rows for name in settings)
     origins = [_origins(method, stream, settings) for method, settings in rows]
-    return Grid({
-        name: [
-            (_text(settings[name]) if name in settings else "–", origin.get(name, ""))
-            for (_, settings), origin in zip(rows, origins, strict=True)
-        ]
-        for name in names
-    })
+    return Grid(
+        {
+            name: [
+                (_text(settings[name]) if name in settings else "–", origin.get(name, ""))
+                for (_, settings), origin in zip(rows, origins, strict=True)
+            ]
+            for name in names
+        }
+    )
 
 
 def marks(grids: Sequence[Grid]) -> dict[str, str]:

@@ -27,8 +27,14 @@ RESNET_COST = 40
 
 
 def plan(
-    methods: Sequence[str], streams: Sequence[str], seeds: Sequence[int], overrides: Mapping[str, object],
-    results: Path, data: Path | None, device: str, force: bool = False,
+    methods: Sequence[str],
+    streams: Sequence[str],
+    seeds: Sequence[int],
+    overrides: Mapping[str, object],
+    results: Path,
+    data: Path | None,
+    device: str,
+    force: bool = False,
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
@@ -37,8 +43,10 @@ def plan(
     InputError for methods, streams, settings, data or records that cannot be used.
     """
     classes = distinct(methods)
-    cells = {(method, source): settings_of(method, source, whole(source, seeds[0], overrides, data))
-             for method, source in product(methods, streams)}
+    cells = {
+        (method, source): settings_of(method, source, whole(source, seeds[0], overrides, data))
+        for method, source in product(methods, streams)
+    }
 
     @cache
     def probe(source: str, *settings: object) -> Stream:
@@ -52,7 +60,8 @@ def plan(
         code = code_version(classes[spec])
         check_phases(classes[spec], settings.tasks)
         missing = tuple(
-            seed for seed in seeds
+            seed
+            for seed in seeds
             if force or not store.recorded(results, method, stream, seed, settings, code, first.digests)
         )
         alone = first.kind.network == "resnet18" and device == "cpu"

@@ -45,8 +45,10 @@ class Saved:
         diverged, metrics = self.record.diverged, self.record.metrics
         if diverged is not None:
             return f"{name}: diverged in task {diverged.task + 1}, at step {diverged.step + 1}"
-        return (f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, "
-                f"forgetting {metrics.average_forgetting:.2f}, {self.record.seconds:.1f} s")
+        return (
+            f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, "
+            f"forgetting {metrics.average_forgetting:.2f}, {self.record.seconds:.1f} s"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,14 @@ class Display:
         # Both, because a line printed into a pipe or file must not be caught by the bars.
         shown = sys.stdout.isatty() and sys.stderr.isatty()
         self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-            console=Console(stderr=True), disable=not shown, transient=True, speed_estimate_period=120,
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not shown,
+            transient=True,
+            speed_estimate_period=120,
         )
         self.whole = self.progress.add_task("whole run", total=sum(costs))
 

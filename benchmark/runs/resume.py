@@ -18,9 +18,7 @@ LARGEST_SHARE = 0.03
 """Of the time that saving may take: on a slow disk the saves lie further apart."""
 
 
-def find(
-    path: Path, seeds: Collection[int], run: Mapping[str, JsonValue], warn: Callable[[str], None]
-) -> list[State]:
+def find(path: Path, seeds: Collection[int], run: Mapping[str, JsonValue], warn: Callable[[str], None]) -> list[State]:
     """The states beside `path` that hold any of `seeds`, no seed twice.
 
     What is damaged, or comes from another `run`, is removed with a warning: its runs begin anew.
@@ -75,8 +73,12 @@ class Keeper:
         if not together and began < self._due:
             return
         point = Point(
-            run=self.run, seeds=[stream.seed for stream in cell.streams], threads=self.threads,
-            started=self.started, phase=cell.phase, outcomes=cell.outcomes,
+            run=self.run,
+            seeds=[stream.seed for stream in cell.streams],
+            threads=self.threads,
+            started=self.started,
+            phase=cell.phase,
+            outcomes=cell.outcomes,
         )
         save(self.path, point, cell.state())
         ended = time.monotonic()

@@ -31,6 +31,7 @@ from methods.errors import InputError
 
 Tell = Callable[[Event], None]
 
+
 def cores() -> int:
     """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -164,8 +165,14 @@ class _Work:
 
     def _save(self, stream: Stream, outcome: checkpoint.Outcome, origin: Mapping[str, object]) -> None:
         record = schema.compose(
-            self.unit.method, self.unit.stream, stream.seed, self.unit.settings, outcome.accuracy_matrix,
-            outcome.seconds, outcome.diverged, origin,
+            self.unit.method,
+            self.unit.stream,
+            stream.seed,
+            self.unit.settings,
+            outcome.accuracy_matrix,
+            outcome.seconds,
+            outcome.diverged,
+            origin,
         )
         self.tell(Saved(store.save(self.results, record), record))
 

@@ -37,7 +37,9 @@ class Archive:
 
 ARCHIVES = {
     "mnist": Archive(
-        "mnist", "MNIST", "MNIST/raw",
+        "mnist",
+        "MNIST",
+        "MNIST/raw",
         {
             "train-images-idx3-ubyte": {"6bbc9ace898e44ae57da46a324031adb": "original"},
             "train-labels-idx1-ubyte": {"a25bea736e30d166cdddb491f175f624": "original"},
@@ -49,17 +51,13 @@ ARCHIVES = {
     ),
     # The mirror: the original's images and sequence of labels, the images of each class in another order.
     "cifar100": Archive(
-        "cifar100", "CIFAR-100", "cifar-100-python",
+        "cifar100",
+        "CIFAR-100",
+        "cifar-100-python",
         {
-            "train": {
-                "16019d7e3df5f24257cddd939b257f8d": "original", "00ea2ac32382438c57aba132f929e8e7": "mirror",
-            },
-            "test": {
-                "f0ef6b0ae62326f3e7ffdfab6717acfc": "original", "8135f83ba1ca0b35ae593fd1f417c327": "mirror",
-            },
-            "meta": {
-                "7973b15100ade9c7d40fb424638fde48": "original", "738b41987ce5321cc893edae97b4c6ff": "mirror",
-            },
+            "train": {"16019d7e3df5f24257cddd939b257f8d": "original", "00ea2ac32382438c57aba132f929e8e7": "mirror"},
+            "test": {"f0ef6b0ae62326f3e7ffdfab6717acfc": "original", "8135f83ba1ca0b35ae593fd1f417c327": "mirror"},
+            "meta": {"7973b15100ade9c7d40fb424638fde48": "original", "738b41987ce5321cc893edae97b4c6ff": "mirror"},
         },
         lambda root: datasets.CIFAR100(root, download=True),
         "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; no licence stated",

@@ -63,7 +63,11 @@ class _Task:
 
 
 def build(
-    stream_id: str, seed: int, tasks: int, train_examples: int = 0, data_dir: Path | None = None,
+    stream_id: str,
+    seed: int,
+    tasks: int,
+    train_examples: int = 0,
+    data_dir: Path | None = None,
     arguments: Arguments = (),
 ) -> Stream:
     """The stream `stream_id` of `seed`; the first tasks of a longer stream of the same seed are the same.
@@ -84,9 +88,16 @@ def build(
     test = _images(data.test_images, data.test_labels, drawn, data.scale)
     per_task = kind.heads == "per task"
     return Stream(
-        kind=kind, seed=seed, benchmark=_benchmark(train, test, per_task), train=train, test=test,
-        shape=tuple(data.train_images.shape[1:]), classes=len(drawn[0].classes),
-        heads=tasks if per_task else 1, scale=data.scale, digests=data.digests,
+        kind=kind,
+        seed=seed,
+        benchmark=_benchmark(train, test, per_task),
+        train=train,
+        test=test,
+        shape=tuple(data.train_images.shape[1:]),
+        classes=len(drawn[0].classes),
+        heads=tasks if per_task else 1,
+        scale=data.scale,
+        digests=data.digests,
     )
 
 
@@ -103,9 +114,7 @@ def on_device(streams: Sequence[Stream], device: torch.device) -> list[Stream]:
     return [replace(stream, train=moved(stream.train), test=moved(stream.test)) for stream in streams]
 
 
-def kind_named(
-    stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
-) -> StreamKind:
+def kind_named(stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None) -> StreamKind:
     """What the stream is, without its examples. Raises InputError as `build` does."""
     if not from_elsewhere(stream):
         return STREAMS[stream]
@@ -127,9 +136,16 @@ def _from_elsewhere(source: Source) -> Stream:
     made = converted(source)
     first, per_task = made.train[0], made.kind.heads == "per task"
     return Stream(
-        kind=made.kind, seed=source.seed, benchmark=_benchmark(made.train, made.test, per_task),
-        train=made.train, test=made.test, shape=tuple(first.base.shape[1:]), classes=made.classes,
-        heads=len(made.train) if per_task else 1, scale=first.scale, digests=digests(source),
+        kind=made.kind,
+        seed=source.seed,
+        benchmark=_benchmark(made.train, made.test, per_task),
+        train=made.train,
+        test=made.test,
+        shape=tuple(first.base.shape[1:]),
+        classes=made.classes,
+        heads=len(made.train) if per_task else 1,
+        scale=first.scale,
+        digests=digests(source),
     )
 
 

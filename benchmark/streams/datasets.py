@@ -76,9 +76,7 @@ def _describe_archive(archive: Archive, directory: Path | None) -> dict[str, str
     return _row(archive.id, archive.title, place, f"ok, {' and '.join(sorted(kinds))}", found, archive.source)
 
 
-def _row(
-    dataset: str, title: str, place: str, status: str, found: dict[str, str], source: str
-) -> dict[str, str]:
+def _row(dataset: str, title: str, place: str, status: str, found: dict[str, str], source: str) -> dict[str, str]:
     listed = "; ".join(f"{name} {digest}" for name, digest in found.items())
     return dict(dataset=dataset, title=title, place=place, status=status, digests=listed, source=source)
 

@@ -96,8 +96,12 @@ def _checked(spec: str, maker: Callable[..., object], arguments: Arguments) -> d
     """The arguments as Python values. Raises InputError for one that the function does not take, or lacks."""
     known = _parameters(maker)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    free = [name for name, parameter in known.items() if name not in ("seed", "dataset_root")
-            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+    free = [
+        name
+        for name, parameter in known.items()
+        if name not in ("seed", "dataset_root")
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
     for name, _ in arguments:
         if name not in free and not takes_any:
             near = difflib.get_close_matches(name, free, 1)

@@ -27,7 +27,12 @@ class TaskImages(Dataset):
     """
 
     def __init__(
-        self, base: Tensor, rows: Tensor, targets: Tensor, scale: float, pixel_map: Tensor | None = None,
+        self,
+        base: Tensor,
+        rows: Tensor,
+        targets: Tensor,
+        scale: float,
+        pixel_map: Tensor | None = None,
         image_shape: tuple[int, ...] | None = None,
     ):
         self.base, self.rows, self.targets, self.scale, self.pixel_map = base, rows, targets, scale, pixel_map

@@ -42,14 +42,28 @@ class StreamKind:
 _KINDS = (
     StreamKind("permuted-mnist", "Permuted MNIST", "mnist", "mlp", 20, "one", True, f"{_PERMUTED} {_MNIST}"),
     StreamKind("rotated-mnist", "Rotated MNIST", "mnist", "mlp", 20, "one", True, f"{_ROTATED} {_MNIST}"),
-    StreamKind("split-cifar100", "Split CIFAR-100", "cifar100", "resnet18", 20, "per task", True,
-               f"{_SPLIT.format('SplitCIFAR100', 5)} {_CIFAR}"),
-    StreamKind("permuted-digits", "Permuted digits", "digits", "mlp", 20, "one", False,
-               f"{_PERMUTED} {_DIGITS}"),
-    StreamKind("rotated-digits", "Rotated digits", "digits", "mlp", 20, "one", False,
-               f"{_ROTATED} {_DIGITS}"),
-    StreamKind("split-digits", "Split digits", "digits", "mlp", 5, "per task", False,
-               f"{_SPLIT.format('SplitMNIST', 2)} {_DIGITS}"),
+    StreamKind(
+        "split-cifar100",
+        "Split CIFAR-100",
+        "cifar100",
+        "resnet18",
+        20,
+        "per task",
+        True,
+        f"{_SPLIT.format('SplitCIFAR100', 5)} {_CIFAR}",
+    ),
+    StreamKind("permuted-digits", "Permuted digits", "digits", "mlp", 20, "one", False, f"{_PERMUTED} {_DIGITS}"),
+    StreamKind("rotated-digits", "Rotated digits", "digits", "mlp", 20, "one", False, f"{_ROTATED} {_DIGITS}"),
+    StreamKind(
+        "split-digits",
+        "Split digits",
+        "digits",
+        "mlp",
+        5,
+        "per task",
+        False,
+        f"{_SPLIT.format('SplitMNIST', 2)} {_DIGITS}",
+    ),
 )
 
 STREAMS: dict[str, StreamKind] = {kind.id: kind for kind in _KINDS}

@@ -30,16 +30,22 @@ def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Pat
     """
     firsts = [(method, stream, trials(method, stream)[:1]) for stream in streams for method in methods]
     _train(firsts, [SEED], results, data, jobs)
-    rest = [(method, stream, trials(method, stream)[1:])
-            for method, stream, first in firsts if first and not recorded(method, stream, results)[0].settles]
+    rest = [
+        (method, stream, trials(method, stream)[1:])
+        for method, stream, first in firsts
+        if first and not recorded(method, stream, results)[0].settles
+    ]
     _train(rest, [SEED], results, data, jobs)
-    left = [(method, stream, [trial.changes for trial in near(recorded(method, stream, results))])
-            for method, stream, _ in rest]
+    left = [
+        (method, stream, [trial.changes for trial in near(recorded(method, stream, results))])
+        for method, stream, _ in rest
+    ]
     _train(left, MORE_SEEDS, results, data, jobs)
 
 
 def recorded(method: str, stream: str, results: Path) -> list[Trial]:
     """The trials of a method on a stream that have been run, in their order."""
+
     def of(changes: Changes) -> list[Record]:
         places = [_place(method, stream, changes, seed, results) for seed in (SEED, *MORE_SEEDS)]
         return [load(place) for place in places if place.exists()]
@@ -50,18 +56,27 @@ def recorded(method: str, stream: str, results: Path) -> list[Trial]:
 def text(methods: Sequence[str], stream: str, results: Path) -> str:
     """A Markdown table of a stream's trials: what was tried, what came of it, which one the rule takes."""
     rows = [row for method in methods for row in _rows(method, stream, results)]
-    return tabulate(rows, headers=HEADERS, tablefmt="pipe", disable_numparse=True,
-                    colalign=("left", "left", "right", "right", "right", "right", "left"))
+    return tabulate(
+        rows,
+        headers=HEADERS,
+        tablefmt="pipe",
+        disable_numparse=True,
+        colalign=("left", "left", "right", "right", "right", "right", "left"),
+    )
 
 
 def _train(
-    cells: Sequence[tuple[str, str, Sequence[Changes]]], seeds: Sequence[int], results: Path, data: Path | None,
+    cells: Sequence[tuple[str, str, Sequence[Changes]]],
+    seeds: Sequence[int],
+    results: Path,
+    data: Path | None,
     jobs: int | None,
 ) -> None:
     place = results / SEARCH_FOLDER
     units = [
         unit
-        for method, stream, of_cell in cells for changes in of_cell
+        for method, stream, of_cell in cells
+        for changes in of_cell
         for unit in plan.plan([method], [stream], seeds, changes, place, data, "cpu")
     ]
     if units:

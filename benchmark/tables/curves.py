@@ -59,8 +59,10 @@ def matrices(records: Sequence[Record]) -> dict[str, Curves]:
     for stream, rows in found.items():
         for (_, label), runs in rows.items():
             if len({len(matrix) for matrix in runs}) > 1:
-                raise InputError(f"the runs of {label} on {stream} differ in their number of tasks, which is no "
-                                 "setting of theirs; leave some out, or record `tasks` with them")
+                raise InputError(
+                    f"the runs of {label} on {stream} differ in their number of tasks, which is no "
+                    "setting of theirs; leave some out, or record `tasks` with them"
+                )
     return {
         stream: {row: np.stack([met(a) for a in found[stream][row]]) for row in _rows(found[stream])}
         for stream in sorted(found, key=lambda stream: _place(STREAMS, stream))
@@ -97,7 +99,8 @@ def _styles(panels: dict[str, Curves]) -> dict[Row, dict[str, str]]:
         place = methods.index(method)
         before = sum(other == method for other, _ in styles)
         styles[method, label] = {
-            "color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)],
+            "color": COLOURS[place % len(COLOURS)],
+            "marker": MARKERS[place % len(MARKERS)],
             "linestyle": LINES[before % len(LINES)],
         }
     return styles
@@ -111,12 +114,15 @@ def _draw(panels: dict[str, Curves]) -> Figure:
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for axis, (stream, part) in zip(axes, panels.items(), strict=False):
         _panel(axis, stream, part, styles)
-    for axis in axes[len(panels):]:
+    for axis in axes[len(panels) :]:
         axis.remove()
     handles = [Line2D([], [], markersize=4, label=label, **style) for (_, label), style in styles.items()]
     legend = figure.legend(
-        handles=handles, title="mean over seeds; band: sample standard deviation", frameon=False,
-        loc="outside lower center", ncols=min(2 * across, len(handles)),
+        handles=handles,
+        title="mean over seeds; band: sample standard deviation",
+        frameon=False,
+        loc="outside lower center",
+        ncols=min(2 * across, len(handles)),
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # it may hold what a record says
@@ -130,9 +136,7 @@ def _panel(axis: Axes, stream: str, part: Curves, styles: dict[Row, dict[str, st
         axis.plot(tasks, mean, markersize=4, **styles[row])
         if len(values) > 1:
             spread = values.std(axis=0, ddof=1)
-            axis.fill_between(
-                tasks, mean - spread, mean + spread, color=styles[row]["color"], alpha=0.2, linewidth=0
-            )
+            axis.fill_between(tasks, mean - spread, mean + spread, color=styles[row]["color"], alpha=0.2, linewidth=0)
     axis.set_title(stream_label(stream))
     axis.set_xlabel("tasks trained")
     axis.set_ylabel("average accuracy (%)")

@@ -52,22 +52,27 @@ def _seeds(complete: int, diverged: int, expected: int) -> str:
     return f"{count}, {diverged} diverged" if diverged else count
 
 
-HEADERS = [
-    "method", "memoryless", "accuracy %", "95 % interval", "paper", "forgetting", "paper", "verdict", "seeds",
-]
+HEADERS = ["method", "memoryless", "accuracy %", "95 % interval", "paper", "forgetting", "paper", "verdict", "seeds"]
 OPTIONAL = ("95 % interval", "paper", "verdict")  # shown where a row of the stream has one
 
 
 def _row(row: pd.Series, expected: int) -> list[str]:
-    paper = ("", "") if pd.isna(row["paper_accuracy"]) else (
-        _figure(row["paper_accuracy"], row["paper_accuracy_std"], 1),
-        _figure(row["paper_forgetting"], row["paper_forgetting_std"], 2),
+    paper = (
+        ("", "")
+        if pd.isna(row["paper_accuracy"])
+        else (
+            _figure(row["paper_accuracy"], row["paper_accuracy_std"], 1),
+            _figure(row["paper_forgetting"], row["paper_forgetting_std"], 2),
+        )
     )
     return [
-        row_label(row["method"], row["variant"]), memoryless(row["method"]),
+        row_label(row["method"], row["variant"]),
+        memoryless(row["method"]),
         _figure(row["accuracy_mean"], row["accuracy_std"], 1),
-        _range(row["accuracy_low"], row["accuracy_high"]), paper[0],
-        _figure(row["forgetting_mean"], row["forgetting_std"], 2), paper[1],
+        _range(row["accuracy_low"], row["accuracy_high"]),
+        paper[0],
+        _figure(row["forgetting_mean"], row["forgetting_std"], 2),
+        paper[1],
         "" if pd.isna(row["verdict"]) else row["verdict"],
         _seeds(row["seeds"], row["diverged"], expected),
     ]
@@ -88,7 +93,9 @@ def _blocks(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> It
         rows = [_row(row, expected) for _, row in part.iterrows()]
         shown = [n for n, header in enumerate(HEADERS) if header not in OPTIONAL or any(row[n] for row in rows)]
         yield _Block(
-            stream_label(stream.stream), [HEADERS[n] for n in shown], [[row[n] for n in shown] for row in rows],
+            stream_label(stream.stream),
+            [HEADERS[n] for n in shown],
+            [[row[n] for n in shown] for row in rows],
             " ".join(filter(None, [order_note(stream), pairs_note(stream)])),
         )
 
@@ -97,8 +104,10 @@ def order_note(stream: Stream) -> str:
     """How our order of the methods agrees with the paper's; nothing where there is too little to order."""
     if stream.spearman is None:
         return ""
-    return (f"Order by accuracy beside the paper's: Spearman's correlation {stream.spearman:z.2f} "
-            f"over {stream.spearman_methods} methods.")
+    return (
+        f"Order by accuracy beside the paper's: Spearman's correlation {stream.spearman:z.2f} "
+        f"over {stream.spearman_methods} methods."
+    )
 
 
 def pairs_note(stream: Stream) -> str:
@@ -122,17 +131,23 @@ def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> st
     """What the columns mean, of those that are there."""
     tested = any(pair.p is not None for stream in streams for pair in stream.pairs)
     sentences = [
-        (True, "Accuracy: mean test accuracy over all tasks after the last one, in percent. "
-               "Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. "
-               "±: sample standard deviation (n - 1) over the seeds counted in the last column, "
-               "none for a single seed."),
+        (
+            True,
+            "Accuracy: mean test accuracy over all tasks after the last one, in percent. "
+            "Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. "
+            "±: sample standard deviation (n - 1) over the seeds counted in the last column, "
+            "none for a single seed.",
+        ),
         (cells["accuracy_low"].notna().any(), "95 % interval: of the mean accuracy, by Student's t over these seeds."),
         ((cells["seeds"] < expected).any(), f"n/{expected}: only n of {expected} seeds are complete."),
         (cells["diverged"].any(), "Diverged runs are counted, never averaged."),
         (cells["paper_accuracy"].notna().any(), f"Paper: {SOURCE}, ± over 5 runs."),
         (cells["verdict"].notna().any(), VERDICT),
-        (tested, f"Beyond noise: paired t-test of the accuracies, p < {SIGNIFICANCE} after Holm's correction over "
-                 "the stream's pairs; it takes the differences between seeds to be normally distributed."),
+        (
+            tested,
+            f"Beyond noise: paired t-test of the accuracies, p < {SIGNIFICANCE} after Holm's correction over "
+            "the stream's pairs; it takes the differences between seeds to be normally distributed.",
+        ),
         (any(cells["variant"]), "[setting=value]: run with that change, so without the paper's figures."),
     ]
     return " ".join(sentence for holds, sentence in sentences if holds)
@@ -145,6 +160,7 @@ def _tabular(headers: list[str], rows: list[list[str]], form: str) -> str:
 
 def markdown(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
     """A pipe table a stream and its notes, then the caption."""
+
     def safe(text: str) -> str:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("](", "]\\(")
 
@@ -157,6 +173,7 @@ def markdown(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> s
 
 def latex(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
     """A table environment a stream, for the booktabs package; its notes end the caption."""
+
     def safe(text: str) -> str:
         return "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in text)
 
@@ -196,5 +213,9 @@ def json_object(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -
 
 
 FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[Stream], int], str]] = {
-    "markdown": markdown, "latex": latex, "csv": csv, "html": html_page, "json": json_object,
+    "markdown": markdown,
+    "latex": latex,
+    "csv": csv,
+    "html": html_page,
+    "json": json_object,
 }

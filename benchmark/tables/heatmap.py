@@ -40,12 +40,12 @@ def _draw(title: str, panels: dict[str, np.ndarray]) -> Figure:
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for axis, (label, matrix) in zip(axes, panels.items(), strict=False):
         image = _panel(axis, label, matrix)
-    for axis in axes[len(panels):]:
+    for axis in axes[len(panels) :]:
         axis.remove()
     figure.suptitle(title)
     figure.supxlabel("task", fontsize="medium")
     figure.supylabel("after training task", fontsize="medium")
-    figure.colorbar(image, ax=axes[:len(panels)].tolist(), label="accuracy (%), mean over seeds", aspect=30)
+    figure.colorbar(image, ax=axes[: len(panels)].tolist(), label="accuracy (%), mean over seeds", aspect=30)
     return figure
 
 

@@ -22,11 +22,26 @@ Group = tuple[tuple[str, str, Variant], pd.DataFrame]
 OF_STREAM = ("tasks", "train_examples", "epochs")
 """Runs that differ in these were not given the same task, whatever their methods."""
 COLUMNS = [
-    "method", "stream", "variant", "seeds", "diverged",
-    "accuracy_mean", "accuracy_std", "accuracy_low", "accuracy_high",
-    "forgetting_mean", "forgetting_std", "forgetting_low", "forgetting_high",
-    "paper_accuracy", "paper_accuracy_std", "paper_forgetting", "paper_forgetting_std",
-    "difference_accuracy", "difference_forgetting", "verdict",
+    "method",
+    "stream",
+    "variant",
+    "seeds",
+    "diverged",
+    "accuracy_mean",
+    "accuracy_std",
+    "accuracy_low",
+    "accuracy_high",
+    "forgetting_mean",
+    "forgetting_std",
+    "forgetting_low",
+    "forgetting_high",
+    "paper_accuracy",
+    "paper_accuracy_std",
+    "paper_forgetting",
+    "paper_forgetting_std",
+    "difference_accuracy",
+    "difference_forgetting",
+    "verdict",
 ]
 
 
@@ -118,8 +133,10 @@ def _groups(records: Sequence[Record]) -> Iterable[Group]:
 
 def _paper_order(key: tuple[str, str, str]) -> tuple:
     stream, method, variant = key
-    places = [list(known).index(name) if name in known else len(known)
-              for known, name in ((STREAMS, stream), (METHOD_ROWS, method))]
+    places = [
+        list(known).index(name) if name in known else len(known)
+        for known, name in ((STREAMS, stream), (METHOD_ROWS, method))
+    ]
     return places[0], stream, places[1], method, variant != "{}", variant
 
 
@@ -128,18 +145,20 @@ def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame) -> dict[str, object
     finished = runs[runs["complete"]]
     accuracy, forgetting = 100 * finished["accuracy"], finished["forgetting"]
     return {
-        "method": method, "stream": stream, "variant": variant,
-        "seeds": len(finished), "diverged": len(runs) - len(finished),
-        **_spread("accuracy", accuracy), **_spread("forgetting", forgetting),
+        "method": method,
+        "stream": stream,
+        "variant": variant,
+        "seeds": len(finished),
+        "diverged": len(runs) - len(finished),
+        **_spread("accuracy", accuracy),
+        **_spread("forgetting", forgetting),
         **_beside(None if variant else PUBLISHED.get((method, stream)), accuracy, forgetting),
     }
 
 
 def _spread(name: str, values: pd.Series) -> dict[str, float]:
     low, high = interval(values)
-    return {
-        f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high,
-    }
+    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high}
 
 
 def _beside(paper: Figure | None, accuracy: pd.Series, forgetting: pd.Series) -> dict[str, float | str | None]:
@@ -149,7 +168,8 @@ def _beside(paper: Figure | None, accuracy: pd.Series, forgetting: pd.Series) ->
     mean, forgotten = accuracy.mean(), forgetting.mean()
     return {
         **{f"paper_{name}": figure for name, figure in paper._asdict().items()},
-        "difference_accuracy": mean - paper.accuracy, "difference_forgetting": forgotten - paper.forgetting,
+        "difference_accuracy": mean - paper.accuracy,
+        "difference_forgetting": forgotten - paper.forgetting,
         "verdict": verdict(mean, accuracy.std(ddof=1), forgotten, paper) if len(accuracy) else None,
     }
 

@@ -13,8 +13,13 @@ from methods.method import Method
 from methods.settings import Settings, settings_for
 
 CALLS = {
-    "phases": "tasks", "learning_rate": "self, phase", "direction": "self, net, batch", "penalty": "self",
-    "after_phase": "self, net, recent", "state": "self", "restore": "self, state",
+    "phases": "tasks",
+    "learning_rate": "self, phase",
+    "direction": "self, net, batch",
+    "penalty": "self",
+    "after_phase": "self, net, recent",
+    "state": "self",
+    "restore": "self, state",
 }
 """What the engine calls, and with what; `phases` is asked of the class."""
 
@@ -38,8 +43,11 @@ def check(method: type[Method]) -> None:
 def _check_id(method: type[Method]) -> None:
     given = getattr(method, "id", None)
     if not is_identifier(given):
-        _refuse(method, method, "it needs an id of letters, digits and any of _ . : + -, as id = \"my-method\", "
-                f"not {str(given)[:40]!r}")
+        _refuse(
+            method,
+            method,
+            f'it needs an id of letters, digits and any of _ . : + -, as id = "my-method", not {str(given)[:40]!r}',
+        )
     if given in METHOD_ROWS:
         _refuse(method, method, f"its id '{given}' is a built-in method's; give it an id of its own")
 

@@ -87,8 +87,10 @@ def keeps_seeds_apart(method: type[Method]) -> None:
 def repeats_itself(method: type[Method]) -> None:
     """The same run twice gives the same parameters, bit for bit."""
     if not torch.equal(_trained(_cell(method, [0, 1])), _trained(_cell(method, [0, 1]))):
-        raise Broken("two equal runs differ; draw random numbers from self.problem.random alone, and keep nothing "
-                     "in the class or the module")
+        raise Broken(
+            "two equal runs differ; draw random numbers from self.problem.random alone, and keep nothing "
+            "in the class or the module"
+        )
 
 
 def goes_on(method: type[Method]) -> None:
@@ -99,8 +101,10 @@ def goes_on(method: type[Method]) -> None:
         later = _cell(method, [0, 1])
         later.restore(phase, outcomes, tensors)
         if not torch.equal(_trained(later), end):
-            raise Broken(f"a run taken up after task {phase} ends otherwise; state() must give every tensor that "
-                         "outlives a task, and restore() take them all back")
+            raise Broken(
+                f"a run taken up after task {phase} ends otherwise; state() must give every tensor that "
+                "outlives a task, and restore() take them all back"
+            )
 
 
 def sees_no_future(method: type[Method]) -> None:
@@ -114,8 +118,10 @@ def sees_no_future(method: type[Method]) -> None:
         _trained(cell, lambda cell: reached.setdefault(cell.phase, cell.net.theta.clone()))
         thetas.append(reached[shown])
     if not torch.equal(*thetas):
-        raise Broken("what it learns changes with test data or with tasks still to come; use the batches that "
-                     "direction() is given, and what recent.take() and recent.labels give")
+        raise Broken(
+            "what it learns changes with test data or with tasks still to come; use the batches that "
+            "direction() is given, and what recent.take() and recent.labels give"
+        )
 
 
 def learns(method: type[Method]) -> None:
@@ -125,12 +131,16 @@ def learns(method: type[Method]) -> None:
     chance = 1 / cell.streams[0].classes
     for outcome in cell.outcomes:
         if outcome.diverged:
-            raise Broken(f"its parameters are no numbers any more in task {outcome.diverged['task'] + 1}; is "
-                         "its direction too long? try a smaller learning_rate")
+            raise Broken(
+                f"its parameters are no numbers any more in task {outcome.diverged['task'] + 1}; is "
+                "its direction too long? try a smaller learning_rate"
+            )
         least = min(row[task] for task, row in enumerate(outcome.accuracy_matrix))
         if least < BETTER_THAN_CHANCE * chance:
-            raise Broken(f"after a task its accuracy on it is {100 * least:.0f} %, and chance is "
-                         f"{100 * chance:.0f} %; does its direction point uphill? the engine steps against it")
+            raise Broken(
+                f"after a task its accuracy on it is {100 * least:.0f} %, and chance is "
+                f"{100 * chance:.0f} %; does its direction point uphill? the engine steps against it"
+            )
 
 
 def checks_settings(method: type[Method]) -> None:
@@ -154,7 +164,10 @@ CLAUSES: dict[str, Callable[[type[Method]], None]] = {
 
 
 def _cell(
-    method: type[Method], seeds: list[int], stream: str = "permuted-digits", changes: dict = SMALL,
+    method: type[Method],
+    seeds: list[int],
+    stream: str = "permuted-digits",
+    changes: dict = SMALL,
     past: list[int] | None = None,
 ) -> Cell:
     """An untrained cell; with `past` only these tasks are the seeds' own, and no test set is."""
@@ -187,8 +200,10 @@ def _stored(cell: Cell) -> dict[str, Tensor]:
     state = cell.state()
     for name, value in state.items():
         if not isinstance(value, Tensor):
-            raise Broken(f"state() gives {type(value).__name__} as '{name.removeprefix('method.')}'; give tensors, "
-                         "as torch.tensor(number)")
+            raise Broken(
+                f"state() gives {type(value).__name__} as '{name.removeprefix('method.')}'; give tensors, "
+                "as torch.tensor(number)"
+            )
     try:
         return safetensors.torch.load(safetensors.torch.save(state))
     except (RuntimeError, ValueError) as error:
@@ -201,8 +216,10 @@ def _check_direction(given: object, theta: Tensor) -> None:
         raise Broken(f"direction() gives a {type(given).__name__}; give net.gradient(batch) or a tensor [S, P]")
     values = given if isinstance(given, Tensor) else given.dense()
     if values.shape != theta.shape or values.dtype != theta.dtype:
-        raise Broken(f"direction() gives {values.dtype} {list(values.shape)}; give {theta.dtype} {list(theta.shape)}, "
-                     "one row a seed, as net.gradient(batch).dense()")
+        raise Broken(
+            f"direction() gives {values.dtype} {list(values.shape)}; give {theta.dtype} {list(theta.shape)}, "
+            "one row a seed, as net.gradient(batch).dense()"
+        )
     if not values.isfinite().all():
         raise Broken("direction() gives numbers that are infinite or none; is something divided by 0?")
 

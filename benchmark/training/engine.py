@@ -47,8 +47,13 @@ class Misfit(ValueError):
 
 
 def train(
-    method: type[Method], streams: list[Stream], settings: Settings, device: str, report: Report,
-    begun: Begun | None = None, keep: Keep = lambda cell: None,
+    method: type[Method],
+    streams: list[Stream],
+    settings: Settings,
+    device: str,
+    report: Report,
+    begun: Begun | None = None,
+    keep: Keep = lambda cell: None,
 ) -> list[Outcome]:
     """Train one network a stream (one stream a seed), all side by side: they must be of one form.
 
@@ -78,9 +83,7 @@ class Cell:
             self.net = MLP(first.shape[0], settings.hidden, first.heads, first.classes, settings.dropout, self.random)
         else:
             self.net = ResNet18(first.heads, first.classes, settings.dropout, self.random)
-        problem = Problem(
-            len(streams), len(first.train), first.classes, first.shape, self.device, self.random
-        )
+        problem = Problem(len(streams), len(first.train), first.classes, first.shape, self.device, self.random)
         self.method = method(settings, problem)
         self.outcomes = [Outcome() for _ in streams]
         self._broken = torch.full((len(streams),), NEVER, device=self.device)

@@ -122,8 +122,9 @@ def _external(spec: str) -> type[Method]:
 def _only_method(module: ModuleType, file: str) -> type[Method]:
     from methods.method import Method
 
-    classes = [value for value in vars(module).values()
-               if isinstance(value, type) and value.__module__ == module.__name__]
+    classes = [
+        value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
+    ]
     methods = [cls for cls in classes if issubclass(cls, Method)]
     if len(methods) == 1:
         return methods[0]

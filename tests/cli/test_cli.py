@@ -70,8 +70,16 @@ def test_bad_input_is_one_line_and_a_two(arguments, said, capsys):
 def record(method: str, seed: int, accuracy: float) -> schema.Record:
     settings = settings_for(method, "split-digits", {"tasks": 2})
     origin = dict(
-        commit=None, clean=None, code="1-x", versions={}, device="cpu", threads=1, processor="p", data={},
-        started="2020-01-01T00:00:00+00:00", seeds_together=[seed],
+        commit=None,
+        clean=None,
+        code="1-x",
+        versions={},
+        device="cpu",
+        threads=1,
+        processor="p",
+        data={},
+        started="2020-01-01T00:00:00+00:00",
+        seeds_together=[seed],
     )
     matrix = [[0.9, 0.1], [accuracy, accuracy]]
     return schema.compose(method, "split-digits", seed, settings, matrix, 1.0, None, origin)

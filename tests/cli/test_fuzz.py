@@ -73,11 +73,12 @@ def typed(arguments: list[str]) -> tuple[int, str, str]:
 # An argument holds no NUL, and what is not UTF-8 in it is not text.
 TEXT = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), max_size=12)
 NUMBERS = st.one_of(
-    st.integers(-10, 40), st.integers(), st.floats(), st.sampled_from(["1e400", "0x10", "1_0", "٣", "1,5", " 2", "∞"]),
+    st.integers(-10, 40), st.integers(), st.floats(), st.sampled_from(["1e400", "0x10", "1_0", "٣", "1,5", " 2", "∞"])
 ).map(str)
 NAMES = st.sampled_from([*METHOD_ROWS, *STREAMS, *FORMATS, *Settings.model_fields, "auto", "cpu"])
-PLACES = st.sampled_from(["sound", "damaged", "file", "file/x", ".", "/", "missing", "", " ", "~", "~nobody/x", "x" * 300,
-                          "a\nb"])
+PLACES = st.sampled_from(
+    ["sound", "damaged", "file", "file/x", ".", "/", "missing", "", " ", "~", "~nobody/x", "x" * 300, "a\nb"]
+)
 
 
 def mostly(usual: st.SearchStrategy, else_: st.SearchStrategy) -> st.SearchStrategy:
@@ -93,14 +94,36 @@ ANY = st.one_of(TEXT, NUMBERS, NAMES, PLACES, PAIRS)
 METHOD, STREAM = (st.sampled_from(list(known)) for known in (METHOD_ROWS, STREAMS))
 RESULTS, DATA = st.sampled_from(["sound", "sound", "damaged", "new"]), st.just(".")
 OPTIONS = {
-    "run": {"--method": METHOD, "--stream": STREAM, "--set": PAIRS, "--seeds": COUNTS, "--jobs": COUNTS,
-            "--seed": COUNTS, "--results": RESULTS, "--data": DATA, "--device": st.sampled_from(["auto", "cpu", "cuda"])},
-    "table": {"--method": METHOD, "--stream": STREAM, "--results": RESULTS, "--format": st.sampled_from(list(FORMATS)),
-              "--output": st.sampled_from(["t.md", "t.csv", "t.html"]), "--figure": PLACES},
-    "list": {"--method": METHOD, "--stream": STREAM}, "data": {"--data": DATA}, "verify": {"--results": RESULTS},
+    "run": {
+        "--method": METHOD,
+        "--stream": STREAM,
+        "--set": PAIRS,
+        "--seeds": COUNTS,
+        "--jobs": COUNTS,
+        "--seed": COUNTS,
+        "--results": RESULTS,
+        "--data": DATA,
+        "--device": st.sampled_from(["auto", "cpu", "cuda"]),
+    },
+    "table": {
+        "--method": METHOD,
+        "--stream": STREAM,
+        "--results": RESULTS,
+        "--format": st.sampled_from(list(FORMATS)),
+        "--output": st.sampled_from(["t.md", "t.csv", "t.html"]),
+        "--figure": PLACES,
+    },
+    "list": {"--method": METHOD, "--stream": STREAM},
+    "data": {"--data": DATA},
+    "verify": {"--results": RESULTS},
 }
-FLAGS = {"run": ["--force", "--json"], "table": [], "list": ["--settings", "--json"], "data": ["--json"],
-         "verify": ["--json", "--strict"]}
+FLAGS = {
+    "run": ["--force", "--json"],
+    "table": [],
+    "list": ["--settings", "--json"],
+    "data": ["--json"],
+    "verify": ["--json", "--strict"],
+}
 JUNK = st.one_of(
     st.sampled_from([["--help"], ["--version"], ["-h"], ["--"], ["-"], ["--no-force"], ["-x"], ["--force"], ["--set"]]),
     ANY.map(lambda value: [value]),
@@ -110,6 +133,7 @@ JUNK = st.one_of(
 
 def words(command: str) -> st.SearchStrategy[list[str]]:
     """One option of a command, mostly with a value that fits it."""
+
     def valued(name: str) -> st.SearchStrategy[list[str]]:
         value = mostly(OPTIONS[command][name], ANY)
         return st.tuples(value, st.booleans()).map(lambda v: [name, v[0]] if v[1] else [f"{name}={v[0]}"])
@@ -122,8 +146,10 @@ def of_command(command: str) -> st.SearchStrategy[list[str]]:
     return st.lists(words(command), max_size=4).map(lambda parts: [command, *(word for part in parts for word in part)])
 
 
-ARGUMENTS = mostly(st.sampled_from(list(OPTIONS)).flatmap(of_command), st.lists(JUNK, max_size=3).map(
-    lambda parts: [word for part in parts for word in part]))
+ARGUMENTS = mostly(
+    st.sampled_from(list(OPTIONS)).flatmap(of_command),
+    st.lists(JUNK, max_size=3).map(lambda parts: [word for part in parts for word in part]),
+)
 
 
 def test_runs_on_the_papers_streams_are_planned_without_their_data():
@@ -147,10 +173,14 @@ def unknown(known):
 
 NO_NUMBER = TEXT.filter(lambda text: not any(letter.isdigit() for letter in text))
 FAULTS = {
-    "--method": ("run", unknown(METHOD_ROWS)), "--stream": ("table", unknown(STREAMS)),
-    "--seeds": ("run", beyond(1, 1000) | NO_NUMBER), "--seed": ("run", beyond(0, 2**32 - 1) | NO_NUMBER),
-    "--jobs": ("run", beyond(1, 1024) | NO_NUMBER), "--device": ("run", unknown(("auto", "cpu", "cuda"))),
-    "--format": ("table", unknown(FORMATS)), "--set": ("run", unknown(Settings.model_fields)),
+    "--method": ("run", unknown(METHOD_ROWS)),
+    "--stream": ("table", unknown(STREAMS)),
+    "--seeds": ("run", beyond(1, 1000) | NO_NUMBER),
+    "--seed": ("run", beyond(0, 2**32 - 1) | NO_NUMBER),
+    "--jobs": ("run", beyond(1, 1024) | NO_NUMBER),
+    "--device": ("run", unknown(("auto", "cpu", "cuda"))),
+    "--format": ("table", unknown(FORMATS)),
+    "--set": ("run", unknown(Settings.model_fields)),
     "--data": ("data", st.sampled_from(["none/at/all", "file", "~no-such-person", "x" * 300])),
     "--results": ("verify", st.sampled_from(["none/at/all", "file", "", "x" * 300])),
     "--output": ("table", st.sampled_from(["file.pdf", "none", "file/x.md", "x" * 300 + ".md"])),
@@ -168,10 +198,19 @@ def test_one_fault_is_named(fault):
 
 
 LIMITS = {
-    "tasks": (1, 10**9), "epochs": (1, 10**9), "batch_size": (1, 10**9), "hidden": (1, 20_000),
-    "train_examples": (0, 10**9), "memory_per_class": (0, 100_000), "memory_batch": (1, 10**9),
-    "fisher_window": (1, 10**6), "learning_rate": (5e-324, 1e38), "ewc_lambda": (0, 1e38),
-    "momentum": (0, 1 - 2**-53), "dropout": (0, 1 - 2**-53), "learning_rate_decay": (5e-324, 1),
+    "tasks": (1, 10**9),
+    "epochs": (1, 10**9),
+    "batch_size": (1, 10**9),
+    "hidden": (1, 20_000),
+    "train_examples": (0, 10**9),
+    "memory_per_class": (0, 100_000),
+    "memory_batch": (1, 10**9),
+    "fisher_window": (1, 10**6),
+    "learning_rate": (5e-324, 1e38),
+    "ewc_lambda": (0, 1e38),
+    "momentum": (0, 1 - 2**-53),
+    "dropout": (0, 1 - 2**-53),
+    "learning_rate_decay": (5e-324, 1),
 }
 
 

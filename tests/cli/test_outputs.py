@@ -21,8 +21,23 @@ from methods.errors import InputError
 from methods.settings import settings_for
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ["run", "--method", "naive", "--method", "multitask", "--stream", "split-digits", "--seeds", "2", "--jobs", "1",
-       "--set", "tasks=3", "--set", "train_examples=40"]
+RUN = [
+    "run",
+    "--method",
+    "naive",
+    "--method",
+    "multitask",
+    "--stream",
+    "split-digits",
+    "--seeds",
+    "2",
+    "--jobs",
+    "1",
+    "--set",
+    "tasks=3",
+    "--set",
+    "train_examples=40",
+]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +105,11 @@ def test_json_of_a_run_is_a_line_a_run_and_nothing_else(tmp_path, capsys, monkey
     out, err = capsys.readouterr()
     told = [json.loads(line) for line in out.splitlines()]
     assert [(run["method"], run["seed"], run["status"]) for run in told] == [
-        ("naive", 0, "complete"), ("naive", 1, "complete"), ("multitask", 0, "complete"), ("multitask", 1, "complete")]
+        ("naive", 0, "complete"),
+        ("naive", 1, "complete"),
+        ("multitask", 0, "complete"),
+        ("multitask", 1, "complete"),
+    ]
     for run in told:
         record = store.load(Path(run["place"]))
         assert run["metrics"] == dict(record.metrics) and run["settings"] == record.settings
@@ -111,7 +130,7 @@ def test_json_of_list_and_data(capsys):
     assert [row["id"] for row in told["methods"]] == list(METHOD_ROWS)
     assert [row["id"] for row in told["streams"]] == list(STREAMS) and told["streams"][0]["tasks"] == 20
     assert main(["list", "--json", "--method", "ewc", "--stream", "permuted-mnist"]) == 0
-    cell, = json.loads(capsys.readouterr().out)
+    (cell,) = json.loads(capsys.readouterr().out)
     assert cell["settings"]["batch_size"] == {"value": 32, "source": "published code, replicate_mnist.sh"}
     assert cell["settings"].keys() == dict(settings_for("ewc", "permuted-mnist")).keys()
     assert main(["data", "--json"]) == 0
@@ -131,8 +150,14 @@ def completed(line: str) -> list[str]:
     """What bash is told of the last word of a line."""
     script = "import sys; sys.argv = ['clbench']; from benchmark.__main__ import main; sys.exit(main())"
     environment = {"_CLBENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=os.environ | environment, text=True,
-                          capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert done.stderr == ""
     return done.stdout.split()
 

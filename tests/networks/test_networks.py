@@ -107,7 +107,16 @@ class PublishedResNet(nn.Module):
     def __init__(self, outputs):
         super().__init__()
         self.stem, self.stem_norm = nn.Conv2d(3, 20, 3, 1, 1, bias=False), nn.BatchNorm2d(20)
-        widths = [(20, 20, 1), (20, 20, 1), (20, 40, 2), (40, 40, 1), (40, 80, 2), (80, 80, 1), (80, 160, 2), (160, 160, 1)]
+        widths = [
+            (20, 20, 1),
+            (20, 20, 1),
+            (20, 40, 2),
+            (40, 40, 1),
+            (40, 80, 2),
+            (80, 80, 1),
+            (80, 160, 2),
+            (160, 160, 1),
+        ]
         self.blocks = nn.Sequential(*[PublishedBlock(*width) for width in widths])
         self.linear = nn.Linear(160, outputs)
 
@@ -134,7 +143,9 @@ class PublishedResNet(nn.Module):
             if isinstance(target, nn.BatchNorm2d):
                 target.weight.data, target.bias.data = value[0].clone(), value[1].clone()
             else:
-                target.data = (value.permute(0, 3, 1, 2) if value.ndim == 4 else value.t()).reshape(target.shape).clone()
+                target.data = (
+                    (value.permute(0, 3, 1, 2) if value.ndim == 4 else value.t()).reshape(target.shape).clone()
+                )
 
     def gradients(self):
         for name, target in self.named():

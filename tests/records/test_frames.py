@@ -45,7 +45,7 @@ def test_a_diverged_run_has_no_metrics_and_says_where(results):
 
 def test_a_run_that_diverged_in_its_first_task_has_no_rows(tmp_path):
     store.save(tmp_path, record("naive", "split-digits", 0, [], {"task": 0, "step": 7}, tasks=2))
-    diverged, = benchmark.load_results(tmp_path).to_dict("records")
+    (diverged,) = benchmark.load_results(tmp_path).to_dict("records")
     assert diverged["status"] == "diverged" and len(diverged["accuracy_matrix"]) == 0
 
 
@@ -64,8 +64,10 @@ def test_no_records_are_no_rows_and_no_directory_is_an_error(tmp_path):
 
 
 def test_importing_the_package_loads_no_pandas():
-    script = ("import sys, benchmark; assert 'pandas' not in sys.modules; "
-              "benchmark.load_results; assert 'pandas' in sys.modules")
+    script = (
+        "import sys, benchmark; assert 'pandas' not in sys.modules; "
+        "benchmark.load_results; assert 'pandas' in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
     with pytest.raises(AttributeError, match="no attribute 'load_result'"):
         benchmark.load_result

@@ -53,15 +53,18 @@ def read_back(content: bytes, path: Path = HOME) -> list[schema.Record] | None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=8,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
 )
+
+
 @examples(600)
 @given(st.integers(0, 3000), st.integers(0, 40), st.binary(max_size=12))
 def test_bytes_changed_anywhere_are_noticed(start, length, instead):
     """Nothing but a change that leaves the meaning as it was, as of a space, is let pass."""
     text = schema.text(SOUND).encode()
     start %= len(text)
-    found = read_back(text[:start] + instead + text[start + length:])
+    found = read_back(text[:start] + instead + text[start + length :])
     assert found in (None, [SOUND])
 
 
@@ -78,7 +81,9 @@ def keys(part: object, above: tuple = ()) -> list[tuple]:
 
 
 DOCUMENT = json.loads(schema.text(SOUND))
-NEAR = st.one_of(st.integers(-1, 3), st.floats(0, 1), st.sampled_from(["", "x", "cuda", None, True, [], {}, [0], 1e300]))
+NEAR = st.one_of(
+    st.integers(-1, 3), st.floats(0, 1), st.sampled_from(["", "x", "cuda", None, True, [], {}, [0], 1e300])
+)
 
 
 def edited(path: tuple, value: object, sealed: bool, added: str | None) -> dict:
@@ -136,12 +141,17 @@ KEY = st.from_regex(r"\A[a-zA-Zé_0-9][a-zé_.:+-]{0,5}\Z").filter(lambda key: k
 @examples(150)
 @given(st.dictionaries(KEY, WORDS, min_size=1, max_size=3), st.from_regex(r"\A[a-zé_0-9][a-zé.:+-]{0,6}\Z"))
 def test_foreign_names_are_escaped_in_every_format(notes, stream):
-    runs = [compose("ewc", name, 0, SOUND.settings | notes, MATRIX, 1.0, None, PROVENANCE)
-            for name in dict.fromkeys(("split-digits", stream))]
+    runs = [
+        compose("ewc", name, 0, SOUND.settings | notes, MATRIX, 1.0, None, PROVENANCE)
+        for name in dict.fromkeys(("split-digits", stream))
+    ]
     pages = {form: render(runs, form) for form in FORMATS}
     page = Tags(pages["html"])
-    label = " ".join(f"{name}={value}" for name, value in sorted((SOUND.settings | notes).items())
-                     if name in notes or name == "tasks")
+    label = " ".join(
+        f"{name}={value}"
+        for name, value in sorted((SOUND.settings | notes).items())
+        if name in notes or name == "tasks"
+    )
     assert page.tags <= PAGE and " ".join(label.split()) in " ".join(page.text.split())
     assert "<script" not in pages["markdown"]
     rows = [line.replace("\\|", "") for line in pages["markdown"].splitlines() if line.startswith("|")]

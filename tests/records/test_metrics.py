@@ -6,17 +6,9 @@ import pytest
 from benchmark.records import metrics
 
 # Row t: after task t. The best of task 0 before the end is in row 1, not on the diagonal.
-LATE_BEST = [
-    [0.8, 0.1, 0.2],
-    [0.9, 0.7, 0.3],
-    [0.5, 0.6, 1.0],
-]
+LATE_BEST = [[0.8, 0.1, 0.2], [0.9, 0.7, 0.3], [0.5, 0.6, 1.0]]
 # Every earlier task ends better than it ever was before.
-ENDS_BEST = [
-    [0.5, 0.9, 0.9],
-    [0.4, 0.3, 0.9],
-    [0.7, 1.0, 0.6],
-]
+ENDS_BEST = [[0.5, 0.9, 0.9], [0.4, 0.3, 0.9], [0.7, 1.0, 0.6]]
 
 
 def test_average_accuracies_take_only_the_tasks_seen():
@@ -38,11 +30,7 @@ def test_forgetting_is_negative_where_the_final_accuracy_is_the_best():
     assert metrics.average_forgetting(ENDS_BEST) == pytest.approx((-0.2 - 0.1) / 2)
 
 
-NOT_MEASURED = [
-    [0.8, None, None],
-    [0.9, 0.7, None],
-    [0.5, 0.6, 1.0],
-]
+NOT_MEASURED = [[0.8, None, None], [0.9, 0.7, None], [0.5, 0.6, 1.0]]
 
 
 def test_tasks_that_were_not_met_yet_need_no_accuracy():
@@ -75,8 +63,10 @@ def test_backward_transfer_compares_the_end_with_the_diagonal():
 
 def test_a_single_task_forgets_nothing():
     assert metrics.summarize([[0.25]]) == {
-        "average_accuracy": 0.25, "average_forgetting": 0.0,
-        "learning_accuracy": 0.25, "backward_transfer": 0.0,
+        "average_accuracy": 0.25,
+        "average_forgetting": 0.0,
+        "learning_accuracy": 0.25,
+        "backward_transfer": 0.0,
     }
     assert metrics.average_accuracies([[0.25]]).tolist() == [0.25]
 
@@ -84,8 +74,10 @@ def test_a_single_task_forgets_nothing():
 def test_equal_rows_forget_nothing():
     rows = [[0.5, 0.75, 1.0]] * 3
     assert metrics.summarize(rows) == {
-        "average_accuracy": 0.75, "average_forgetting": 0.0,
-        "learning_accuracy": 0.75, "backward_transfer": 0.0,
+        "average_accuracy": 0.75,
+        "average_forgetting": 0.0,
+        "learning_accuracy": 0.75,
+        "backward_transfer": 0.0,
     }
 
 

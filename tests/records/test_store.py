@@ -18,7 +18,15 @@ from tests.support.literal import PROVENANCE, protocol_run, record
 
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 KEYS = [
-    "method", "stream", "seed", "settings", "accuracy_matrix", "metrics", "seconds", "status", "diverged",
+    "method",
+    "stream",
+    "seed",
+    "settings",
+    "accuracy_matrix",
+    "metrics",
+    "seconds",
+    "status",
+    "diverged",
     "provenance",
 ]
 
@@ -54,8 +62,10 @@ def test_the_file_has_the_documented_keys(tmp_path, run):
     document = json.loads(save(tmp_path, run).read_text())
     assert list(document) == KEYS
     assert document["metrics"] == {
-        "average_accuracy": 0.7, "average_forgetting": pytest.approx(0.3),
-        "learning_accuracy": pytest.approx(0.85), "backward_transfer": pytest.approx(-0.3),
+        "average_accuracy": 0.7,
+        "average_forgetting": pytest.approx(0.3),
+        "learning_accuracy": pytest.approx(0.85),
+        "backward_transfer": pytest.approx(-0.3),
     }
     assert document["accuracy_matrix"] == MATRIX
     assert (document["status"], document["diverged"]) == ("complete", None)

@@ -113,7 +113,7 @@ def test_a_doubt_that_many_records_share_is_one_note(results):
     for method in ("ewc", "naive"):
         for seed in (0, 1):
             save(results, cell(method, seed, clean=False))
-    only, = verify(results).notes
+    (only,) = verify(results).notes
     assert " and 3 more: made from changed files, commit 0123abc" in only
 
 

@@ -22,8 +22,11 @@ RUNS = [
     record("ewc", "split-digits", 0, MATRIX, tasks=3),
     record("ewc", "split-digits", 1, [[0.8, 0.1, 0.2], *MATRIX[1:]], tasks=3),
     record("naive", "split-digits", 0, [[0.5, 0.5, 0.5]] * 3, tasks=3),
-    *(protocol_run(method, "permuted-mnist", seed, 0.9, 0.4 + seed / 50)
-      for method in ("ewc", "naive") for seed in (0, 1)),
+    *(
+        protocol_run(method, "permuted-mnist", seed, 0.9, 0.4 + seed / 50)
+        for method in ("ewc", "naive")
+        for seed in (0, 1)
+    ),
     compose("theirs", "their_stream", 0, {"note": BAD}, MATRIX, 2.0, None, PROVENANCE | {"commit": BAD}),
 ]
 
@@ -163,15 +166,19 @@ def test_a_matrix_is_enlarged_with_its_numbers(page):
     centred(page, all_of(page, ".enlarge")[-1]).click()
     dialog = page.find_element(By.ID, "large")
     assert dialog.is_displayed()
-    rows = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "td")]
-            for row in dialog.find_elements(By.CSS_SELECTOR, "tbody tr")]
+    rows = [
+        [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "td")]
+        for row in dialog.find_elements(By.CSS_SELECTOR, "tbody tr")
+    ]
     assert rows == [["90.0", "", ""], ["70.0", "80.0", ""], ["20.0", "50.0", "60.0"]]
     ActionChains(page).send_keys(Keys.ESCAPE).perform()
     assert not dialog.is_displayed()
 
 
-@pytest.mark.parametrize(("name", "form", "file"), [
-    ("CSV", "csv", "table.csv"), ("LaTeX", "latex", "table.tex"), ("Markdown", "markdown", "table.md")])
+@pytest.mark.parametrize(
+    ("name", "form", "file"),
+    [("CSV", "csv", "table.csv"), ("LaTeX", "latex", "table.tex"), ("Markdown", "markdown", "table.md")],
+)
 def test_the_table_is_downloaded(page, name, form, file):
     page.find_element(By.LINK_TEXT, name).click()
     target, until = page.downloads / file, time.monotonic() + 10
@@ -198,8 +205,10 @@ def test_text_is_legible_in_light_and_dark(browser, place, scheme):
 
 def test_it_prints_on_white_paper_what_is_open(browser, place):
     show(browser, place, scheme="dark")
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {
-        "media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"media": "print", "features": [{"name": "prefers-color-scheme", "value": "dark"}]},
+    )
     style = "return getComputedStyle(document.querySelector(arguments[0])).display"
     paper = browser.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
     assert paper == "rgb(255, 255, 255)"
@@ -215,8 +224,10 @@ def test_it_can_be_read_without_scripts(browser, place):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         show(browser, place)
-        shown = {part: browser.find_element(By.CSS_SELECTOR, part).is_displayed()
-                 for part in (".results", ".curves", ".heat-box", ".enlarge", ".all")}
+        shown = {
+            part: browser.find_element(By.CSS_SELECTOR, part).is_displayed()
+            for part in (".results", ".curves", ".heat-box", ".enlarge", ".all")
+        }
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     assert shown == {".results": True, ".curves": True, ".heat-box": True, ".enlarge": False, ".all": False}

@@ -33,7 +33,7 @@ def foreign(seed=0, matrix=EWC[0].accuracy_matrix, **settings):
 
 
 def test_a_cell_is_averaged_over_its_seeds():
-    cell, = streams(EWC)[0].cells
+    (cell,) = streams(EWC)[0].cells
     assert cell.label == "EWC [tasks=2]" and cell.published is None and cell.seeds == [0, 1]
     assert cell.average_accuracy == [pytest.approx((70, 200**0.5)), pytest.approx((55, 450**0.5))]
     assert cell.matrix == [pytest.approx([70, np.nan], nan_ok=True), pytest.approx([40, 70])]
@@ -44,29 +44,29 @@ def test_a_cell_is_averaged_over_its_seeds():
 def test_forgetting_by_task_averages_to_the_table_s():
     matrices = [[[0.9, 0.1, 0.2], [0.7, best, 0.1], [0.2, 0.5, 0.6]] for best in (0.8, 0.7, 0.6)]
     runs = [record("ewc", "split-digits", seed, matrix, tasks=3) for seed, matrix in enumerate(matrices)]
-    cell, = streams(runs)[0].cells
+    (cell,) = streams(runs)[0].cells
     assert [mean for mean, _ in cell.forgetting] == pytest.approx([0.7, 0.2])
     assert sum(mean for mean, _ in cell.forgetting) / 2 == pytest.approx(frame(runs)["forgetting_mean"][0])
 
 
 def test_a_single_seed_has_no_spread_and_a_diverged_run_is_counted_only():
-    part, = streams([protocol_run("naive", "permuted-mnist", 0, 0.9, 0.5), DIVERGED])
-    cell, = part.cells
+    (part,) = streams([protocol_run("naive", "permuted-mnist", 0, 0.9, 0.5), DIVERGED])
+    (cell,) = part.cells
     assert cell.seeds == [0] and cell.row["diverged"] == 1
     assert cell.average_accuracy[-1] == (pytest.approx(50), None)
     assert cell.published.accuracy == 44.4 and cell.row["accuracy_std"] is None
 
 
 def test_a_cell_without_a_complete_run_has_nothing_to_draw():
-    part, = streams([DIVERGED])
-    cell, = part.cells
+    (part,) = streams([DIVERGED])
+    (cell,) = part.cells
     assert (cell.average_accuracy, cell.matrix, cell.forgetting, cell.seconds) == ([], [], [], None)
     text = page([DIVERGED])
     assert "1 run diverged" in text and "diverged in task 4, step 8" in text and "No complete run to draw" in text
 
 
 def test_runs_of_unlike_length_are_not_averaged_task_by_task():
-    cell, = streams([foreign(0), foreign(1, [[0.5]])])[0].cells
+    (cell,) = streams([foreign(0), foreign(1, [[0.5]])])[0].cells
     assert cell.unlike and cell.seeds == [0, 1] and cell.matrix == []
     assert "different numbers of tasks" in page([foreign(0), foreign(1, [[0.5]])])
 
@@ -77,7 +77,7 @@ def test_a_stream_of_one_task_has_a_page():
 
 
 def test_settings_stand_beside_their_sources():
-    part, = streams([*EWC, protocol_run("ewc", "permuted-mnist", 0, 0.9, 0.5)])
+    (part,) = streams([*EWC, protocol_run("ewc", "permuted-mnist", 0, 0.9, 0.5)])
     entries = part.settings.entries
     assert entries["tasks"] == [("20", "paper, section 5"), ("2", CHANGED)]
     assert part.settings.common("tasks") is None
@@ -87,19 +87,32 @@ def test_settings_stand_beside_their_sources():
 
 
 def test_settings_from_elsewhere_have_no_source():
-    part, = streams([foreign(0, depth=3, wide=True), foreign(1, depth=4)])
+    (part,) = streams([foreign(0, depth=3, wide=True), foreign(1, depth=4)])
     assert part.settings.entries == {"depth": [("3", ""), ("4", "")], "wide": [("yes", ""), ("–", "")]}
     assert marks([part.settings]) == {}
 
 
 def test_what_runs_share_is_named_once():
-    other = compose("ewc", "split-digits", 0, {}, [[0.5]], 1.0, None, PROVENANCE | {
-        "processor": "another\u202e\x07", "commit": None, "clean": None, "data": {}})
+    other = compose(
+        "ewc",
+        "split-digits",
+        0,
+        {},
+        [[0.5]],
+        1.0,
+        None,
+        PROVENANCE | {"processor": "another\u202e\x07", "commit": None, "clean": None, "data": {}},
+    )
     found = origins([*EWC, other])
     assert [run.machine for run in found.runs] == ["M1", "M1", "M2"]
     assert [run.data for run in found.runs] == ["D1", "D1", ""]
     assert found.machines["M1"] == {
-        "processor": "a processor", "device": "cpu", "threads": "1", "python": "3.11.4", "torch": "unknown"}
+        "processor": "a processor",
+        "device": "cpu",
+        "threads": "1",
+        "python": "3.11.4",
+        "torch": "unknown",
+    }
     assert found.machines["M2"]["processor"] == "another??"
     assert (found.runs[2].commit, found.runs[2].clean) == ("unknown", "unknown")
     assert found.runs[0].started == "2026-01-02 03:04:05"
@@ -109,7 +122,10 @@ def test_what_runs_share_is_named_once():
 def test_a_method_looks_as_in_the_drawn_figure():
     looks = drawing.styles(streams([*EWC, protocol_run("ewc", "permuted-mnist", 0, 0.9, 0.5), foreign()]))
     assert [(style.label, style.colour, style.line) for style in looks.values()] == [
-        ("EWC", 1, 0), ("EWC [tasks=2]", 1, 1), ("theirs (external)", 6, 0)]
+        ("EWC", 1, 0),
+        ("EWC [tasks=2]", 1, 1),
+        ("theirs (external)", 6, 0),
+    ]
     assert len(curves.COLOURS) == drawing.COLOURS and len(curves.LINES) == drawing.LINES
     for number, colour in enumerate(curves.COLOURS):
         assert f"--c{number}: {colour.lower()};" in page(EWC)
@@ -117,9 +133,9 @@ def test_a_method_looks_as_in_the_drawn_figure():
 
 def test_a_curve_lies_where_its_numbers_are():
     parts = streams(EWC)
-    panel, = drawing.panels(parts, drawing.styles(parts))
+    (panel,) = drawing.panels(parts, drawing.styles(parts))
     assert panel.up[0] == (drawing.BOTTOM, "20") and panel.up[-1] == (drawing.TOP, "100")
-    line, = panel.lines
+    (line,) = panel.lines
     places = [float(y) for _, y in re.findall(r"([\d.]+) ([\d.]+)", line.line)]
     share = (drawing.BOTTOM - drawing.TOP) / 80
     assert places == pytest.approx([drawing.BOTTOM - 50 * share, drawing.BOTTOM - 35 * share], abs=0.05)
@@ -128,16 +144,23 @@ def test_a_curve_lies_where_its_numbers_are():
 
 
 def test_a_task_that_gets_better_hangs_below_the_axis():
-    part, = streams([foreign(0, [[0.5, 0.5, 0.1], [0.5, 0.5, 0.1], [0.9, 0.4, 0.1]])])
-    drawn, = drawing.bars(part)
+    (part,) = streams([foreign(0, [[0.5, 0.5, 0.1], [0.5, 0.5, 0.1], [0.9, 0.4, 0.1]])])
+    (drawn,) = drawing.bars(part)
     better, worse = drawn.bars
     assert better.y == drawn.zero and better.height == pytest.approx(4 * worse.height)
     assert worse.y + worse.height == pytest.approx(drawn.zero) and worse.y == pytest.approx(drawing.BARS_TOP)
 
 
-@pytest.mark.parametrize(("tasks", "ticks"), [
-    (1, [1]), (5, [1, 2, 3, 4, 5]), (10, [1, 2, 4, 6, 8, 10]), (20, [1, 5, 10, 15, 20]),
-    (500, [1, 100, 200, 300, 400, 500])])
+@pytest.mark.parametrize(
+    ("tasks", "ticks"),
+    [
+        (1, [1]),
+        (5, [1, 2, 3, 4, 5]),
+        (10, [1, 2, 4, 6, 8, 10]),
+        (20, [1, 5, 10, 15, 20]),
+        (500, [1, 100, 200, 300, 400, 500]),
+    ],
+)
 def test_ticks_of_tasks(tasks, ticks):
     assert drawing.task_ticks(tasks) == ticks
 
@@ -162,8 +185,12 @@ class Reader(html.parser.HTMLParser):
 def test_what_records_say_is_text_and_nothing_else():
     origin = PROVENANCE | {name: BAD for name in ("commit", "code", "processor", "device", "started")}
     origin |= {"versions": {BAD: BAD}, "data": {BAD: BAD}}
-    runs = [compose("ewc", "permuted-mnist", n, {"note": f"{BAD}{n}", "tasks": 2}, EWC[0].accuracy_matrix, 1.0, None,
-                    origin) for n in range(2)]
+    runs = [
+        compose(
+            "ewc", "permuted-mnist", n, {"note": f"{BAD}{n}", "tasks": 2}, EWC[0].accuracy_matrix, 1.0, None, origin
+        )
+        for n in range(2)
+    ]
     text = page(runs)
     found = Reader(text)
     assert found.tags.count("script") == 1 and "<script>alert" not in text
@@ -173,9 +200,12 @@ def test_what_records_say_is_text_and_nothing_else():
 
 
 def test_a_page_of_the_whole_table_is_small():
-    runs = [protocol_run(method, stream, seed, 0.9123, 0.5 + seed / 97)
-            for stream in ("permuted-mnist", "rotated-mnist", "split-cifar100")
-            for method in ("naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask") for seed in range(5)]
+    runs = [
+        protocol_run(method, stream, seed, 0.9123, 0.5 + seed / 97)
+        for stream in ("permuted-mnist", "rotated-mnist", "split-cifar100")
+        for method in ("naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask")
+        for seed in range(5)
+    ]
     assert len(page(runs).encode()) < 600_000
 
 
@@ -190,14 +220,17 @@ def test_the_command_writes_the_page_into_the_results(tmp_path, capsys):
     assert (tmp_path / "new" / "a.html").read_bytes() == written.read_bytes()
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--results", "none"], ["none", "no records", "run"]),
-    (["--output", "page.pdf"], ["--output", "page.pdf", ".html"]),
-    (["--output", ""], ["--output", "empty"]),
-    (["--output", "x"], ["--output", ".html"]),
-    (["--output=~nobody-of-that-name/x.html"], ["--output", "no home directory"]),
-    (["--results", "some", "--output", "file/a.html"], ["cannot write", "file/a.html"]),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--results", "none"], ["none", "no records", "run"]),
+        (["--output", "page.pdf"], ["--output", "page.pdf", ".html"]),
+        (["--output", ""], ["--output", "empty"]),
+        (["--output", "x"], ["--output", ".html"]),
+        (["--output=~nobody-of-that-name/x.html"], ["--output", "no home directory"]),
+        (["--results", "some", "--output", "file/a.html"], ["cannot write", "file/a.html"]),
+    ],
+)
 def test_what_cannot_be_done_is_one_line(arguments, said, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store.save(tmp_path / "some", EWC[0])

@@ -19,8 +19,18 @@ from tests.support.literal import record
 
 ROOT = Path(__file__).resolve().parents[2]
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
-SMALL = ["--method", "naive", "--stream", "split-digits", "--set", "tasks=2", "--set", "train_examples=20",
-         "--jobs", "1"]
+SMALL = [
+    "--method",
+    "naive",
+    "--stream",
+    "split-digits",
+    "--set",
+    "tasks=2",
+    "--set",
+    "train_examples=20",
+    "--jobs",
+    "1",
+]
 
 SMALL_FILES = (
     "import resource, signal\n"
@@ -227,8 +237,14 @@ def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
         "import os, benchmark.common.imports; from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
         "print(AVALANCHE_CONFIG['dataset_location'], os.environ['HOME'])"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=os.environ | {"HOME": str(tmp_path)},
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert (done.stdout.split(), done.stderr) == ([f"{tmp_path}/.avalanche/data", str(tmp_path)], "")
     assert contents(tmp_path) == {str(file): b"{"}
 
@@ -246,8 +262,14 @@ def test_without_a_network_a_run_says_where_it_looked(tmp_path, capsys, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("BENCHMARK_DATA", raising=False)
     monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", lambda *a, **k: no_network(None))
-    refused(capsys, ["run", "--method", "naive", "--stream", "permuted-mnist", "--results", "r"],
-            "MNIST", "Network is unreachable", "--data", "BENCHMARK_DATA")
+    refused(
+        capsys,
+        ["run", "--method", "naive", "--stream", "permuted-mnist", "--results", "r"],
+        "MNIST",
+        "Network is unreachable",
+        "--data",
+        "BENCHMARK_DATA",
+    )
     assert contents(tmp_path) == {}
 
 
@@ -257,20 +279,43 @@ def test_swapped_data_files_are_named(real_data, tmp_path, capsys):
     one, other = folder / "train-images-idx3-ubyte", folder / "t10k-images-idx3-ubyte"
     swap = folder / "swap"
     one.rename(swap), other.rename(one), swap.rename(other)
-    refused(capsys, ["run", "--method", "naive", "--stream", "permuted-mnist", "--results", str(tmp_path / "r"),
-                     "--data", str(tmp_path / "data")], str(one), "md5")
+    refused(
+        capsys,
+        [
+            "run",
+            "--method",
+            "naive",
+            "--stream",
+            "permuted-mnist",
+            "--results",
+            str(tmp_path / "r"),
+            "--data",
+            str(tmp_path / "data"),
+        ],
+        str(one),
+        "md5",
+    )
     assert not list((tmp_path / "r").rglob("*.json"))
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_output_to_a_full_disk_is_one_line(results, unbuffered):
-    for command in (["list"], ["list", "--settings"], ["verify", "--results", str(results)],
-                    ["table", "--results", str(results)] if unbuffered else ["--help"]):
+    for command in (
+        ["list"],
+        ["list", "--settings"],
+        ["verify", "--results", str(results)],
+        ["table", "--results", str(results)] if unbuffered else ["--help"],
+    ):
         with open("/dev/full", "w") as full:
             done = subprocess.run(
-                [sys.executable, "-m", "benchmark", *command], cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-                stdout=full, stderr=subprocess.PIPE, text=True, timeout=120,
+                [sys.executable, "-m", "benchmark", *command],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=120,
             )
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert done.stderr.startswith("error: cannot write to standard output (No space left on device)")
@@ -285,9 +330,12 @@ def test_closed_output_and_closed_errors():
 
 
 LACKS = {
-    "cpu": RuntimeError("[enforce fail at alloc_cpu.cpp:114] err == 0. DefaultCPUAllocator: can't allocate memory: "
-                        "you tried to allocate 400000000000 bytes. Error code 12 (Cannot allocate memory)"),
-    "python": MemoryError(), "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+    "cpu": RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:114] err == 0. DefaultCPUAllocator: can't allocate memory: "
+        "you tried to allocate 400000000000 bytes. Error code 12 (Cannot allocate memory)"
+    ),
+    "python": MemoryError(),
+    "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
 }
 
 
@@ -299,8 +347,14 @@ def test_a_lack_of_memory_names_the_cell_and_keeps_what_is_finished(lack, tmp_pa
         return train(method, *given, **more)
 
     monkeypatch.setattr(engine, "train", train)
-    refused(capsys, ["run", *SMALL, "--method", "ewc", "--seed", "3", "--results", str(tmp_path)],
-            "ewc on split-digits, seed 3", "not enough memory", "--jobs", "--set")
+    refused(
+        capsys,
+        ["run", *SMALL, "--method", "ewc", "--seed", "3", "--results", str(tmp_path)],
+        "ewc on split-digits, seed 3",
+        "not enough memory",
+        "--jobs",
+        "--set",
+    )
     assert [run.method for run in store.load_all(tmp_path)] == ["naive"] and not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -315,13 +369,24 @@ def test_a_lack_of_memory_in_a_worker_is_the_same_line(tmp_path, capsys):
         pytest.skip("this system promises memory that it does not have")
     huge = ["--set", "tasks=1000", "--set", "train_examples=20", "--set", "memory_per_class=100000"]  # 256 GB
     cells = ["--method", "agem", "--method", "er-reservoir", "--stream", "permuted-digits"]
-    refused(capsys, ["run", *cells, *huge, "--seed", "0", "--jobs", "2", "--results", str(tmp_path)],
-            "on permuted-digits", "not enough memory")
+    refused(
+        capsys,
+        ["run", *cells, *huge, "--seed", "0", "--jobs", "2", "--results", str(tmp_path)],
+        "on permuted-digits",
+        "not enough memory",
+    )
 
 
-@pytest.mark.parametrize("arguments", [["verify", "--results=~/r"], ["table", "--results", "~/r"],
-                                       ["table", "--results", "~/r", "--output=~/t.md"],
-                                       ["table", "--results", "~/r", "--figure=~/f"], ["data", "--data=~/r"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["verify", "--results=~/r"],
+        ["table", "--results", "~/r"],
+        ["table", "--results", "~/r", "--output=~/t.md"],
+        ["table", "--results", "~/r", "--figure=~/f"],
+        ["data", "--data=~/r"],
+    ],
+)
 def test_a_tilde_is_the_home_directory(results, arguments, monkeypatch, capsys):
     home = results.parent
     monkeypatch.setenv("HOME", str(home))
@@ -329,8 +394,12 @@ def test_a_tilde_is_the_home_directory(results, arguments, monkeypatch, capsys):
     results.rename(home / "r")
     assert main(arguments) == 0
     assert not Path("~").exists() and sorted(path.name for path in home.iterdir()) == sorted(
-        ["r", *(["t.md"] if "--output=~/t.md" in arguments else []),
-         *(["f.png", "f.svg"] if "--figure=~/f" in arguments else [])])
+        [
+            "r",
+            *(["t.md"] if "--output=~/t.md" in arguments else []),
+            *(["f.png", "f.svg"] if "--figure=~/f" in arguments else []),
+        ]
+    )
 
 
 @pytest.mark.parametrize("option", ["--data", "--results"])
@@ -359,9 +428,11 @@ def test_a_run_whose_reader_has_left_says_that_it_is_not_done(tmp_path):
 
 
 def test_a_termination_before_training_is_one_line_and_130():
-    script = ("import os, signal, sys; from benchmark.runs import plan\n"
-              "plan.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
-              "from benchmark.__main__ import main; sys.exit(main())")
+    script = (
+        "import os, signal, sys; from benchmark.runs import plan\n"
+        "plan.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from benchmark.__main__ import main; sys.exit(main())"
+    )
     command = [sys.executable, "-c", script, "run", "--stream", "split-digits"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (130, "")

@@ -26,11 +26,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize(("given", "said"), [
-    (["--executor", "kubernetes"], "--executor: there is no 'kubernetes', choose from local, ray, slurm"),
-    (["--address", "auto"], "add --executor ray"),
-    (["--slurm", "time=5"], "add --executor slurm"),
-])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--executor", "kubernetes"], "--executor: there is no 'kubernetes', choose from local, ray, slurm"),
+        (["--address", "auto"], "add --executor ray"),
+        (["--slurm", "time=5"], "add --executor slurm"),
+    ],
+)
 def test_options_that_do_not_fit_are_one_line(given, said, tmp_path, capsys):
     assert main([*COMMAND, *given, "--results", str(tmp_path)]) == 2
     err = capsys.readouterr().err
@@ -76,7 +79,8 @@ def test_a_node_sends_each_state_before_what_it_tells_next_and_the_records(monke
     assert kinds[-6:] == ["Kept", "Evaluated", "Evaluated", "Saved", "Saved", "Advance"]
     assert kinds.count("Kept") == 3
     assert {letter.place for _, letter in letters if isinstance(letter, Evaluated | Saved)} == {
-        place.relative_to(tmp_path) for place in places(tmp_path)}
+        place.relative_to(tmp_path) for place in places(tmp_path)
+    }
     assert main([*COMMAND, "--seeds", "2", "--jobs", "1", "--results", str(tmp_path)]) == 0
     matrices = {letter.record.seed: letter.record.accuracy_matrix for _, letter in letters if isinstance(letter, Saved)}
     assert matrices == {seed: numbers(tmp_path)["agem", "rotated-digits", seed][0] for seed in (0, 1)}
@@ -90,8 +94,9 @@ def test_a_node_goes_on_from_a_state_that_another_sent(monkeypatch):
     wrong, letters = trained({first.path: first.content})
     assert wrong is None
     assert Notice("agem on rotated-digits, seeds 0, 1: going on after task 1") in [letter for _, letter in letters]
-    ends = [[letter.record.accuracy_matrix for _, letter in told if isinstance(letter, Saved)]
-            for told in (whole, letters)]
+    ends = [
+        [letter.record.accuracy_matrix for _, letter in told if isinstance(letter, Saved)] for told in (whole, letters)
+    ]
     assert ends[0] == ends[1] and len(ends[0]) == 2
 
 

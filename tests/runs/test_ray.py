@@ -41,8 +41,9 @@ def one_thread():
 @pytest.fixture(scope="module")
 def cluster():
     """A head that trains nothing and two nodes of one core."""
-    cluster = Cluster(initialize_head=True, head_node_args=dict(
-        num_cpus=0, include_dashboard=False, object_store_memory=STORE))
+    cluster = Cluster(
+        initialize_head=True, head_node_args=dict(num_cpus=0, include_dashboard=False, object_store_memory=STORE)
+    )
     try:
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=STORE)
@@ -143,11 +144,14 @@ def test_without_an_address_a_ray_of_its_own_comes_and_goes(local, tmp_path, cap
     assert raylets() == before
 
 
-@pytest.mark.parametrize(("address", "said"), [
-    ("127.0.0.1:9", "no Ray cluster answers at 127.0.0.1:9 ("),
-    ("127.0.0.1:99999", "no Ray cluster answers at 127.0.0.1:99999 ("),
-    ("ray://somewhere:10001", "'ray://somewhere:10001' is neither 'auto' nor HOST:PORT"),
-])
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:9", "no Ray cluster answers at 127.0.0.1:9 ("),
+        ("127.0.0.1:99999", "no Ray cluster answers at 127.0.0.1:99999 ("),
+        ("ray://somewhere:10001", "'ray://somewhere:10001' is neither 'auto' nor HOST:PORT"),
+    ],
+)
 def test_a_cluster_that_is_not_there_is_one_line(address, said, tmp_path, capsys):
     assert main([*COMMAND, "--executor", "ray", "--address", address, "--results", str(tmp_path)]) == 2
     err = capsys.readouterr().err

@@ -30,9 +30,12 @@ def cell_of(method: str, stream: str, overrides: dict, seeds=(0, 1, 2), data: Pa
 
 def kept_to(folder: Path):
     """Saves a cell after each phase in a file of its own."""
+
     def keep(cell: Cell) -> None:
         run = {"settings": dict(cell.settings)}
-        point = checkpoint.Point(run=run, seeds=[0, 1, 2], threads=1, started="", phase=cell.phase, outcomes=cell.outcomes)
+        point = checkpoint.Point(
+            run=run, seeds=[0, 1, 2], threads=1, started="", phase=cell.phase, outcomes=cell.outcomes
+        )
         checkpoint.save(folder / f"{cell.phase}.safetensors", point, cell.state())
 
     return keep
@@ -56,8 +59,10 @@ def assert_goes_on_exactly(make, folder: Path) -> None:
             later.train(lambda *progress: None)
             assert all(torch.equal(later.state()[name], value) for name, value in whole.state().items())
             assert timeless(later.outcomes) == timeless(whole.outcomes)
-            assert all(o.seconds > s.seconds or phase == len(whole.phases)
-                       for o, s in zip(later.outcomes, saved.point.outcomes, strict=True))
+            assert all(
+                o.seconds > s.seconds or phase == len(whole.phases)
+                for o, s in zip(later.outcomes, saved.point.outcomes, strict=True)
+            )
 
 
 @pytest.mark.parametrize(("method", "stream"), CASES)

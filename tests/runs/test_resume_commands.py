@@ -19,8 +19,19 @@ class Stopped(BaseException):
     """Ends a run as Ctrl-C does, anywhere."""
 
 
-COMMAND = ["run", "--method", "agem", "--stream", "rotated-digits", "--jobs", "1",
-           "--set", "tasks=3", "--set", "train_examples=100"]
+COMMAND = [
+    "run",
+    "--method",
+    "agem",
+    "--stream",
+    "rotated-digits",
+    "--jobs",
+    "1",
+    "--set",
+    "tasks=3",
+    "--set",
+    "train_examples=100",
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,6 +53,7 @@ def every_task_saved(monkeypatch):
 @pytest.fixture
 def stopped(tmp_path, monkeypatch, every_task_saved) -> tuple[Path, Path]:
     """A results directory whose run of seeds 0, 1, 2 stopped after its second task, and the file of its state."""
+
     def save_and_stop(path, point, tensors, save=checkpoint.save):
         save(path, point, tensors)
         if point.phase == 2:
@@ -159,7 +171,9 @@ def test_damaged_state_is_named_in_one_line_and_the_run_begins_anew(damage, stop
 @pytest.mark.parametrize("name", ["code", "data", "versions", "processor"])
 def test_state_of_other_code_data_versions_or_machine_is_not_taken_up(name, stopped, whole, monkeypatch, capsys):
     saved = checkpoint.load(stopped[1])
-    checkpoint.save(stopped[1], saved.point.model_copy(update={"run": saved.point.run | {name: "other"}}), saved.tensors)
+    checkpoint.save(
+        stopped[1], saved.point.model_copy(update={"run": saved.point.run | {name: "other"}}), saved.tensors
+    )
     trained = steps_trained(monkeypatch)
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
     assert f"{stopped[1]} was saved with other {name}; removed" in capsys.readouterr().out

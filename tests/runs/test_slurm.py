@@ -15,8 +15,21 @@ from benchmark.runs.unit import Unit  # noqa: E402
 from methods.errors import InputError  # noqa: E402
 from tests.support.writers import leftovers, numbers  # noqa: E402
 
-COMMAND = ["run", "--method", "naive", "--method", "agem", "--stream", "split-digits", "--seeds", "2",
-           "--set", "tasks=2", "--set", "train_examples=50"]
+COMMAND = [
+    "run",
+    "--method",
+    "naive",
+    "--method",
+    "agem",
+    "--stream",
+    "split-digits",
+    "--seeds",
+    "2",
+    "--set",
+    "tasks=2",
+    "--set",
+    "train_examples=50",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -66,13 +79,16 @@ def test_an_interrupt_cancels_the_jobs(tmp_path, monkeypatch, capsys):
     assert len(cancelled) == 2 and "the same command goes on" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("given", "said"), [
-    ([], "say how long a job may take"),
-    (["--slurm", "time=4:00:00"], "time is a number of minutes, not '4:00:00'"),
-    (["--slurm", "time=10", "--slurm", "partitoin=cpu"], "partitoin"),
-    (["--slurm", "time=10", "--slurm", "time=20"], "'time' is given twice"),
-    (["--slurm", "time"], "'time' is not KEY=VALUE"),
-])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([], "say how long a job may take"),
+        (["--slurm", "time=4:00:00"], "time is a number of minutes, not '4:00:00'"),
+        (["--slurm", "time=10", "--slurm", "partitoin=cpu"], "partitoin"),
+        (["--slurm", "time=10", "--slurm", "time=20"], "'time' is given twice"),
+        (["--slurm", "time"], "'time' is not KEY=VALUE"),
+    ],
+)
 def test_parameters_that_are_wrong_are_one_line(given, said, tmp_path, capsys):
     assert main([*COMMAND, "--executor", "slurm", *given, "--results", str(tmp_path)]) == 2
     err = capsys.readouterr().err

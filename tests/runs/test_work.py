@@ -39,7 +39,11 @@ def started(*arguments: str) -> subprocess.Popen:
     """The command as a shell's foreground job: one in the background may have been told to ignore SIGINT."""
     command = [sys.executable, "-m", "benchmark", "run", *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
@@ -111,8 +115,13 @@ def test_changed_settings_make_another_record(tmp_path, capsys):
 
 def plan(results: Path, **changes) -> list[unit_.Unit]:
     given = dict(
-        methods=["naive", "agem"], streams=["permuted-digits", "split-digits"], seeds=[0, 1],
-        overrides={"tasks": "2", "train_examples": "50"}, results=results, data=None, device="cpu",
+        methods=["naive", "agem"],
+        streams=["permuted-digits", "split-digits"],
+        seeds=[0, 1],
+        overrides={"tasks": "2", "train_examples": "50"},
+        results=results,
+        data=None,
+        device="cpu",
     )
     return planning.plan(**given | changes)
 
@@ -194,8 +203,18 @@ def workers_of(pid: int) -> list[psutil.Process]:
 def interrupted(results: Path, stop) -> tuple[int, str, list[psutil.Process]]:
     """Start twelve cells in two processes, call `stop(process, workers)` after the first record, and wait."""
     process = started(
-        "--stream", "permuted-digits", "--stream", "rotated-digits", "--seed", "0", "--set", "epochs=2",
-        "--jobs", "2", "--results", str(results),
+        "--stream",
+        "permuted-digits",
+        "--stream",
+        "rotated-digits",
+        "--seed",
+        "0",
+        "--set",
+        "epochs=2",
+        "--jobs",
+        "2",
+        "--results",
+        str(results),
     )
     process.stdout.readline()
     assert "seed 0" in process.stdout.readline()
@@ -226,6 +245,11 @@ def test_stopping_in_mid_run_keeps_finished_runs_and_leaves_no_process(stop, tmp
         time.sleep(0.1)
     finished = store.load_all(tmp_path)
     assert 1 <= len(finished) < 12
-    left = plan(tmp_path, methods=["naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask"],
-                streams=["permuted-digits", "rotated-digits"], seeds=[0], overrides={"epochs": "2"})
+    left = plan(
+        tmp_path,
+        methods=["naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask"],
+        streams=["permuted-digits", "rotated-digits"],
+        seeds=[0],
+        overrides={"epochs": "2"},
+    )
     assert len(left) == 12 - len(finished)

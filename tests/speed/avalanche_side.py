@@ -40,9 +40,7 @@ def plugin_of(method: str, settings: Settings, stream: Stream) -> list:
 
 
 @cache  # made once, timed in every turn
-def strategy(
-    method: str, stream_id: str, count: int, metrics: bool = False, classic: bool = False
-) -> Strategy:
+def strategy(method: str, stream_id: str, count: int, metrics: bool = False, classic: bool = False) -> Strategy:
     """The one strategy of this description."""
     with contextlib.redirect_stdout(io.StringIO()):
         return Strategy(method, stream_id, count, metrics, classic)
@@ -75,8 +73,12 @@ class Strategy:
         optimizer = SGD(model.parameters(), lr=settings.learning_rate, momentum=settings.momentum)
         self.plugins = plugin_of(method, settings, stream)
         self.strategy = Naive(
-            model=model, optimizer=optimizer, criterion=nn.CrossEntropyLoss(), train_mb_size=BATCH,
-            plugins=list(self.plugins), **({} if metrics else {"evaluator": None}),
+            model=model,
+            optimizer=optimizer,
+            criterion=nn.CrossEntropyLoss(),
+            train_mb_size=BATCH,
+            plugins=list(self.plugins),
+            **({} if metrics else {"evaluator": None}),
         )
         self.experiences = list(stream.benchmark.train_stream)
         if method == "multitask":
@@ -113,6 +115,5 @@ class Strategy:
         """EWC's pass over the task at its end."""
         strategy = self.strategy
         self.plugins[0].compute_importances(
-            strategy.model, strategy._criterion, strategy.optimizer, strategy.experience.dataset,
-            strategy.device, BATCH,
+            strategy.model, strategy._criterion, strategy.optimizer, strategy.experience.dataset, strategy.device, BATCH
         )

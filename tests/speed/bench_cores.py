@@ -17,8 +17,20 @@ def bench_cores(labelled, tmp_path):
     """A seed a core of naive SGD on four tasks of Split CIFAR-100, start and end of the processes included."""
     cores, shares = len(os.sched_getaffinity(0)), []
     command = [
-        sys.executable, "-m", "benchmark", "run", "--stream", "split-cifar100", "--method", "naive",
-        "--seeds", str(cores), "--set", "tasks=4", "--results", str(tmp_path),
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--stream",
+        "split-cifar100",
+        "--method",
+        "naive",
+        "--seeds",
+        str(cores),
+        "--set",
+        "tasks=4",
+        "--results",
+        str(tmp_path),
     ]
 
     def work():

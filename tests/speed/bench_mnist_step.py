@@ -54,9 +54,7 @@ def bench_floor(timed, row):
 
 
 @pytest.mark.parametrize("row", ["naive"])
-@pytest.mark.parametrize(
-    "side", ["avalanche, default metrics", "avalanche, classic stream and default metrics"]
-)
+@pytest.mark.parametrize("side", ["avalanche, default metrics", "avalanche, classic stream and default metrics"])
 def bench_avalanche_as_people_run_it(timed, row, side):
     contender = strategy(row, STREAM, 200, metrics=True, classic="classic" in side)
     timed(TABLE, row, side, contender.steps, 200, setup=contender.renew)

@@ -39,8 +39,12 @@ def bench_evaluation(timed, row, tasks):
 
 @pytest.mark.parametrize(
     "method, stream_id, seeds",
-    [("naive", "permuted-mnist", 5), ("ewc", "permuted-mnist", 5), ("multitask", "permuted-mnist", 5),
-     ("naive", "split-cifar100", 1)],
+    [
+        ("naive", "permuted-mnist", 5),
+        ("ewc", "permuted-mnist", 5),
+        ("multitask", "permuted-mnist", 5),
+        ("naive", "split-cifar100", 1),
+    ],
 )
 def bench_peak_memory(labelled, method, stream_id, seeds):
     """A process of its own, as a worker is."""

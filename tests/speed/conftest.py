@@ -23,6 +23,7 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(items):
     """Turn by turn, and in a turn row by row."""
+
     def place(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
         return str(item.path), params.get("turn", TURNS), params.get("row", "")

@@ -13,9 +13,14 @@ def goals(speed: dict) -> list[tuple[str, str, float, float]]:
     """(goal, 'at least' or 'at most', limit, measured)."""
     mnist, cifar, scaling = speed["mnist_step"], speed["cifar_step"], speed["scaling"]
     rows = [
-        (f"{method}: Avalanche's step over ours ({times['avalanche'] / times['floor']:.1f} over its bare products)",
-         "at least", 20, times["avalanche / ours"])
-        for method, times in mnist.items() if method != "multitask"
+        (
+            f"{method}: Avalanche's step over ours ({times['avalanche'] / times['floor']:.1f} over its bare products)",
+            "at least",
+            20,
+            times["avalanche / ours"],
+        )
+        for method, times in mnist.items()
+        if method != "multitask"
     ]
     rows.append(("EWC's Fisher: Avalanche's over ours", "at least", 100, speed["fisher"]["avalanche / ours"]))
     rows += [
@@ -28,8 +33,10 @@ def goals(speed: dict) -> list[tuple[str, str, float, float]]:
             (f"{method}, CIFAR: ours over the plain loop", "at most", 1.15, 1 / times["plain / ours"]),
             (f"{method}, CIFAR: part beyond network passes", "at most", 0.1, 1 - times["passes / ours"]),
         ]
-    tasks, seeds = (scaling[many]["seconds"] / scaling[few]["seconds"]
-                    for few, many in (("5 tasks", "40 tasks"), ("1 seed", "20 seeds")))
+    tasks, seeds = (
+        scaling[many]["seconds"] / scaling[few]["seconds"]
+        for few, many in (("5 tasks", "40 tasks"), ("1 seed", "20 seeds"))
+    )
     rows.append(("40 tasks over 5 tasks, whole run", "at most", 8, tasks))
     rows.append(("20 seeds over 1 seed, whole run", "at most", 20, seeds))
     hours = whole_table(speed)

@@ -41,6 +41,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def steps() -> dict[str, dict[str, float]]:
     """Seconds a step of five seeds: the better of two stretches."""
+
     def step(method: str, stream: str) -> float:
         ours = Ours(method, stream, 5, STEPS[stream], device="cuda")
         return min(seconds(ours.steps) for _ in range(2)) / STEPS[stream]
@@ -62,8 +63,18 @@ def seeds() -> dict[str, float]:
 
 def table() -> float:
     """Seconds of the commands that train the 90 runs: MNIST and CIFAR side by side, four cells of each at a time."""
-    command = [sys.executable, "-m", "benchmark", "run", "--device", "cuda", "--jobs", "4",
-               "--results", str(FIGURES.with_name(GPU_FOLDER))]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--device",
+        "cuda",
+        "--jobs",
+        "4",
+        "--results",
+        str(FIGURES.with_name(GPU_FOLDER)),
+    ]
 
     def train_all() -> None:
         parts = [[stream for stream in PAPER_STREAMS if kind in stream] for kind in ("mnist", "cifar")]
@@ -87,8 +98,12 @@ def main(part: str) -> None:
         print("error: PyTorch finds no CUDA device here, and this measures one", file=sys.stderr)
         sys.exit(2)
     measured = {"steps": steps, "seeds": seeds, "table": table}[part]()
-    kept |= {part: measured, "date": f"{datetime.now(UTC):%Y-%m-%d}", "processor": processor("cuda"),
-             "versions": versions()}
+    kept |= {
+        part: measured,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "processor": processor("cuda"),
+        "versions": versions(),
+    }
     FIGURES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -35,18 +35,21 @@ def sentence(kept: dict) -> str:
 def document(kept: dict, results: Path) -> str:
     """What has been measured, and the runs beside those of the CPU."""
     own, few, many = kept["steps"], kept["seeds"]["5"], kept["seeds"]["50"]
-    rows = [[METHOD_ROWS[method].title, *(micro(own[stream][method]) for stream in own)]
-            for method in own["permuted-mnist"]]
+    rows = [
+        [METHOD_ROWS[method].title, *(micro(own[stream][method]) for stream in own)] for method in own["permuted-mnist"]
+    ]
     versions = (f"{name} {value}" for name, value in kept["versions"].items())
     where = ", ".join([kept["date"], kept["processor"], *versions])
-    return "\n\n".join([
-        markdown(rows, ["step of five seeds, µs", *(STREAMS[stream].title for stream in own)]),
-        f"The whole table, 90 runs with the settings of that day: {kept['table'] / 60:.1f} minutes. A cell of three "
-        f"tasks of naive SGD on Permuted MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, "
-        f"{many:.1f} s with 50, {many / few:.1f} times as long.",
-        f"`tests/speed/gpu.py`, {where}.",
-        both(load_all(results), load_all(results / GPU_FOLDER)),
-    ])
+    return "\n\n".join(
+        [
+            markdown(rows, ["step of five seeds, µs", *(STREAMS[stream].title for stream in own)]),
+            f"The whole table, 90 runs with the settings of that day: {kept['table'] / 60:.1f} minutes. A cell of three "
+            f"tasks of naive SGD on Permuted MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, "
+            f"{many:.1f} s with 50, {many / few:.1f} times as long.",
+            f"`tests/speed/gpu.py`, {where}.",
+            both(load_all(results), load_all(results / GPU_FOLDER)),
+        ]
+    )
 
 
 def both(here: list[Record], there: list[Record]) -> str:
@@ -58,12 +61,17 @@ def both(here: list[Record], there: list[Record]) -> str:
             stream, method, _ = key
             seeds = sorted(gpu[key].keys() & cpu[key].keys())
             differences = [100 * (gpu[key][seed][0] - cpu[key][seed][0]) for seed in seeds]
-            rows.append([
-                f"{STREAMS[stream].title}: {METHOD_ROWS[method].title}", *figures(cpu[key]), *figures(gpu[key]),
-                f"{max(differences, key=abs):+.1f}",
-            ])
-    return markdown(rows, ["cell", "CPU: accuracy %", "forgetting", "GPU: accuracy %", "forgetting",
-                           "largest difference of a seed"])
+            rows.append(
+                [
+                    f"{STREAMS[stream].title}: {METHOD_ROWS[method].title}",
+                    *figures(cpu[key]),
+                    *figures(gpu[key]),
+                    f"{max(differences, key=abs):+.1f}",
+                ]
+            )
+    return markdown(
+        rows, ["cell", "CPU: accuracy %", "forgetting", "GPU: accuracy %", "forgetting", "largest difference of a seed"]
+    )
 
 
 Cells = dict[tuple[str, str, str], dict[int, tuple[float, float]]]

@@ -47,9 +47,7 @@ def streams(stream_id: str, seeds: int, examples: int) -> list[Stream]:
 
 
 @cache  # made once, timed in every turn
-def ours(
-    method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, memory_batch: int = BATCH
-) -> Ours:
+def ours(method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, memory_batch: int = BATCH) -> Ours:
     """The one cell of this description."""
     return Ours(method, stream_id, seeds, count, at_end, memory_batch=memory_batch)
 
@@ -58,7 +56,13 @@ class Ours:
     """A method in the middle of a run: `steps()` takes the next `count` steps of every seed."""
 
     def __init__(
-        self, method: str, stream_id: str, seeds: int, count: int, at_end: bool = False, device: str = "cpu",
+        self,
+        method: str,
+        stream_id: str,
+        seeds: int,
+        count: int,
+        at_end: bool = False,
+        device: str = "cpu",
         memory_batch: int = BATCH,
     ) -> None:
         examples = count * BATCH // (TASKS if method == "multitask" else 1)

@@ -109,8 +109,10 @@ class PlainLoop:
 
     def _remember(self, tasks: range) -> None:
         """A memory as full, and a penalty as strong, as they are at this point of a run."""
-        room = self.settings.memory_per_class * self.stream.classes * (
-            TASKS if self.method == "er-reservoir" else len(tasks)
+        room = (
+            self.settings.memory_per_class
+            * self.stream.classes
+            * (TASKS if self.method == "er-reservoir" else len(tasks))
         )
         parts = [torch.cat(part) for part in zip(*(tensors(self.stream, task) for task in tasks))]
         chosen = torch.randperm(len(parts[1]))[:room]

@@ -44,8 +44,11 @@ def main(raw_path: str, results: str, page: str, scaling: str, readme: str) -> N
     raw = json.loads(Path(raw_path).read_text(encoding="utf-8"))
     timings = Timings(raw["benchmarks"])
     if not timings.complete():
-        print("error: not all was timed; set BENCHMARK_DATA to a directory with MNIST and CIFAR-100 "
-              "(results and documents are left as they were)", file=sys.stderr)
+        print(
+            "error: not all was timed; set BENCHMARK_DATA to a directory with MNIST and CIFAR-100 "
+            "(results and documents are left as they were)",
+            file=sys.stderr,
+        )
         sys.exit(2)
     speed = summary(timings, raw)
     folder = Path(results)

@@ -32,23 +32,38 @@ def speed_table(speed: dict) -> str:
     rows = []
     for key, title in STREAMS:
         for method, times in speed[key].items():
-            rows.append([
-                f"{title}: {METHOD_ROWS[method].title}",
-                *(micro(times[side]) for side in ("ours", "avalanche", "plain", "floor")),
-                f"{times['avalanche / ours']:.1f}x", f"{times['plain / ours']:.2f}x",
-                f"{1 / times['floor / ours']:.2f}x",
-            ])
-    headers = ["step of one seed, µs", "ours", "Avalanche", "plain loop", "floor",
-               "Avalanche / ours", "plain / ours", "ours / floor"]
+            rows.append(
+                [
+                    f"{title}: {METHOD_ROWS[method].title}",
+                    *(micro(times[side]) for side in ("ours", "avalanche", "plain", "floor")),
+                    f"{times['avalanche / ours']:.1f}x",
+                    f"{times['plain / ours']:.2f}x",
+                    f"{1 / times['floor / ours']:.2f}x",
+                ]
+            )
+    headers = [
+        "step of one seed, µs",
+        "ours",
+        "Avalanche",
+        "plain loop",
+        "floor",
+        "Avalanche / ours",
+        "plain / ours",
+        "ours / floor",
+    ]
     return f"{markdown(rows, headers)}\n\n{conditions(speed['conditions'])}"
 
 
 def conditions(c: dict) -> str:
     """One line: how the numbers were taken."""
     versions = ", ".join(f"{name} {c['versions'][name]}" for name in ("python", "torch", "avalanche-lib"))
-    spread = "one turn, so nothing tells how far it can be trusted." if c["spread"] is None else (
-        f"medians of {c['turns']} turns, ratios within a turn; the same work took up to {c['spread']:.2f}x as "
-        "long in one turn as in another."
+    spread = (
+        "one turn, so nothing tells how far it can be trusted."
+        if c["spread"] is None
+        else (
+            f"medians of {c['turns']} turns, ratios within a turn; the same work took up to {c['spread']:.2f}x as "
+            "long in one turn as in another."
+        )
     )
     return (
         f"`{c['command']}`, {c['date']}, {c['processor']}, {c['cores']} cores, {c['threads']} torch thread(s) "
@@ -98,24 +113,26 @@ def cost_table(speed: dict) -> str:
     for name, hours in whole_table(speed).items():
         seconds = hours * cores * 3600 / runs[name]
         core_hours = 10_000 * SEEDS * seconds / 3600
-        rows.append([name, f"{seconds:,.0f}", f"{core_hours:,.0f}", f"{core_hours / 100:.1f} h",
-                     f"{core_hours / 1000:.1f} h"])
+        rows.append(
+            [name, f"{seconds:,.0f}", f"{core_hours:,.0f}", f"{core_hours / 100:.1f} h", f"{core_hours / 1000:.1f} h"]
+        )
     headers = ["10,000 cells of", "seconds a run", "core hours", "on 100 cores", "on 1,000 cores"]
     return f"{markdown(rows, headers)}\n\n{conditions(speed['conditions'])}"
 
 
 def layout_table(speed: dict) -> str:
     """What each part of the layout gave."""
-    rows = [[row, micro(v["kept"]), micro(v["changed"]), f"{v['changed / kept']:.2f}x"]
-            for row, v in speed["layout"].items()]
+    rows = [
+        [row, micro(v["kept"]), micro(v["changed"]), f"{v['changed / kept']:.2f}x"]
+        for row, v in speed["layout"].items()
+    ]
     return markdown(rows, ["part of the layout", "with it, µs", "without, µs", "gain"])
 
 
 def other_tables(speed: dict) -> str:
     """Set-up, evaluation, memory, network passes."""
     passes = [
-        [METHOD_ROWS[m].title, micro(v["ours"]), micro(v["passes"]),
-         f"{100 * (1 - v['passes / ours']):.0f} %"]
+        [METHOD_ROWS[m].title, micro(v["ours"]), micro(v["passes"]), f"{100 * (1 - v['passes / ours']):.0f} %"]
         for m, v in speed["cifar_step"].items()
     ]
     rest = [[f"set-up of 20 tasks x 5 seeds, {row}", f"{s:.2f} s"] for row, s in speed["set_up"].items()]
@@ -129,8 +146,12 @@ def other_tables(speed: dict) -> str:
 def scaling_table(speed: dict) -> str:
     """Whole runs on permuted digits."""
     rows = [
-        [row, f"{v['seconds']:.2f}", f"{v['seconds'] / int(row.split()[0]):.3f}",
-         f"{100 * v['evaluation_share']:.0f} %"]
+        [
+            row,
+            f"{v['seconds']:.2f}",
+            f"{v['seconds'] / int(row.split()[0]):.3f}",
+            f"{100 * v['evaluation_share']:.0f} %",
+        ]
         for row, v in speed["scaling"].items()
     ]
     return markdown(rows, ["whole run", "seconds", "a task, or a seed", "of it evaluation"])

@@ -8,8 +8,18 @@ from statistics import median
 from benchmark.records.provenance import PROJECT, checkout, processor, versions
 from methods.catalogue import METHOD_ROWS
 
-TABLES = {"mnist step", "cifar step", "fisher", "layout", "set-up", "evaluation", "scaling", "memory", "cifar rest",
-          "cores"}
+TABLES = {
+    "mnist step",
+    "cifar step",
+    "fisher",
+    "layout",
+    "set-up",
+    "evaluation",
+    "scaling",
+    "memory",
+    "cifar rest",
+    "cores",
+}
 
 
 class Timings:
@@ -30,17 +40,25 @@ class Timings:
 
     def conditions(self, raw: dict) -> dict:
         """Where, when and how; `spread`: a step's longest turn over its shortest, at worst."""
-        steps = [side for table in ("mnist step", "cifar step") for row in self.seconds[table].values()
-                 for side in row.values()]
+        steps = [
+            side
+            for table in ("mnist step", "cifar step")
+            for row in self.seconds[table].values()
+            for side in row.values()
+        ]
         count = max(len(turns) for turns in steps)
         commit, clean = checkout(PROJECT)
         return {
-            "command": "make bench", "date": raw["datetime"][:10], "processor": processor(),
+            "command": "make bench",
+            "date": raw["datetime"][:10],
+            "processor": processor(),
             "cores": raw["machine_info"]["cpu"]["count"],
             "threads": self.extra["mnist step", "naive"][0]["threads"],
             "turns": count,
             "spread": max(max(s.values()) / min(s.values()) for s in steps) if count > 1 else None,
-            "commit": commit, "clean": clean, "versions": versions(),
+            "commit": commit,
+            "clean": clean,
+            "versions": versions(),
         }
 
     def steps(self, table: str, sides: list[str]) -> dict:
@@ -48,7 +66,8 @@ class Timings:
         return {
             row: {side: median(by_side[side].values()) for side in ["ours", *sides]}
             | {f"{side} / ours": self._ratio(by_side[side], by_side["ours"]) for side in sides}
-            for row in METHOD_ROWS if (by_side := self.seconds[table].get(row))
+            for row in METHOD_ROWS
+            if (by_side := self.seconds[table].get(row))
         }
 
     def others(self, table: str, row: str, prefix: str) -> dict:
@@ -56,7 +75,8 @@ class Timings:
         by_side = self.seconds[table][row]
         return {
             side: {"seconds": median(turns.values()), "/ ours": self._ratio(turns, by_side["ours"])}
-            for side, turns in by_side.items() if side.startswith(prefix)
+            for side, turns in by_side.items()
+            if side.startswith(prefix)
         }
 
     def between(self, table: str, row: str, side: str) -> float:
@@ -88,8 +108,10 @@ class Timings:
     def scaling(self) -> dict:
         """By run: seconds, and the part of them spent on evaluation."""
         return {
-            row: {"seconds": seconds,
-                  "evaluation_share": median(info["evaluation_share"] for info in self.extra["scaling", row])}
+            row: {
+                "seconds": seconds,
+                "evaluation_share": median(info["evaluation_share"] for info in self.extra["scaling", row]),
+            }
             for row, seconds in self.column("scaling").items()
         }
 

@@ -17,8 +17,10 @@ def whole_table(speed: dict) -> dict[str, float]:
     cifar = {method: times["ours"] for method, times in speed["cifar_step"].items()} | speed["cifar_rest"]
     evaluation = speed["evaluation"]
     return {
-        "MNIST": SEEDS * MNIST_STREAMS * (
-            _run("MNIST", mnist, evaluation["permuted-mnist"]) + TASKS * speed["fisher"]["ours"]) / cores,
+        "MNIST": SEEDS
+        * MNIST_STREAMS
+        * (_run("MNIST", mnist, evaluation["permuted-mnist"]) + TASKS * speed["fisher"]["ours"])
+        / cores,
         "Split CIFAR-100": SEEDS * _run("CIFAR", cifar, evaluation["split-cifar100"]) / cores,
     }
 

@@ -53,7 +53,9 @@ class Pair:
         images = self.cell.streams[1].train[task]
         data = tensors(torch.stack([images[i][0] for i in order]), images.targets[order])
         optimizer = torch.optim.SGD(self.module.parameters(), lr=0.1)
-        strategy = Naive(model=self.module, optimizer=optimizer, train_mb_size=10, plugins=list(plugins), evaluator=None)
+        strategy = Naive(
+            model=self.module, optimizer=optimizer, train_mb_size=10, plugins=list(plugins), evaluator=None
+        )
         strategy.train(benchmark_from_datasets(train=[data]).train_stream[0], shuffle=False, drop_last=False)
 
     def theta(self) -> torch.Tensor:
@@ -154,7 +156,9 @@ def test_avalanches_fisher_squares_minibatch_gradients_which_is_not_the_fisher_o
     with torch.no_grad():
         rows = order.expand(2, -1)
         squares = {
-            size: sum(pair.cell.net.gradient(part.take(rows[:, i : i + size])).dense()[1] ** 2 for i in range(0, 200, size))
+            size: sum(
+                pair.cell.net.gradient(part.take(rows[:, i : i + size])).dense()[1] ** 2 for i in range(0, 200, size)
+            )
             / (200 / size)
             for size in (10, 1)
         }

@@ -41,16 +41,21 @@ def _mnist_like() -> ImageData:
 
 def _first(data: ImageData, train: int, test: int) -> ImageData:
     return dataclasses.replace(
-        data, train_images=data.train_images[:train], train_labels=data.train_labels[:train],
-        test_images=data.test_images[:test], test_labels=data.test_labels[:test],
+        data,
+        train_images=data.train_images[:train],
+        train_labels=data.train_labels[:train],
+        test_images=data.test_images[:test],
+        test_labels=data.test_labels[:test],
     )
 
 
 def _use(monkeypatch, data: ImageData):
     """Let our streams and Avalanche's classic ones draw from the same images."""
     monkeypatch.setattr(streams, "load", lambda dataset, directory: data)
-    parts = (Images(data.train_images, data.train_labels, data.scale),
-             Images(data.test_images, data.test_labels, data.scale))
+    parts = (
+        Images(data.train_images, data.train_labels, data.scale),
+        Images(data.test_images, data.test_labels, data.scale),
+    )
     monkeypatch.setattr(classic_mnist, "get_mnist_dataset", lambda root: parts)
 
 
@@ -78,8 +83,12 @@ def _rotated(seed, tasks):
 
 def _split_mnist(seed, tasks):
     return classic_mnist.SplitMNIST(
-        tasks, seed=seed, return_task_id=True, class_ids_from_zero_in_each_exp=True,
-        train_transform=None, eval_transform=None,
+        tasks,
+        seed=seed,
+        return_task_id=True,
+        class_ids_from_zero_in_each_exp=True,
+        train_transform=None,
+        eval_transform=None,
     )
 
 
@@ -112,8 +121,12 @@ def test_real_cifar_items_are_the_classic_streams(monkeypatch, real_data):
     monkeypatch.setattr(streams, "load", lambda dataset, directory: _first(data, 3000, 3000))
     monkeypatch.setattr(classic_cifar, "get_cifar100_dataset", lambda root: parts)
     classic = classic_cifar.SplitCIFAR100(
-        20, return_task_id=True, seed=2, class_ids_from_zero_in_each_exp=True,
-        train_transform=ToTensor(), eval_transform=ToTensor(),
+        20,
+        return_task_id=True,
+        seed=2,
+        class_ids_from_zero_in_each_exp=True,
+        train_transform=ToTensor(),
+        eval_transform=ToTensor(),
     )
     _assert_same_items(build("split-cifar100", 2, 20), classic, (0, 7, 19))
 
@@ -121,8 +134,9 @@ def test_real_cifar_items_are_the_classic_streams(monkeypatch, real_data):
 @pytest.mark.parametrize("stream", DIGIT_STREAMS)
 def test_take_gives_the_items_of_the_experiences(stream):
     built = build(stream, 0, 3)
-    for images, experience in zip(built.train + built.test,
-                                  [*built.benchmark.train_stream, *built.benchmark.test_stream]):
+    for images, experience in zip(
+        built.train + built.test, [*built.benchmark.train_stream, *built.benchmark.test_stream]
+    ):
         rows = torch.tensor([5, 0, 5, len(images) - 1])
         taken = images.take(rows)
         assert taken.dtype == torch.uint8 and taken.shape == (4, *built.shape)
@@ -212,8 +226,10 @@ def test_split_tasks_share_no_class_and_together_have_every_example():
         assert set(data.test_labels[test.rows].tolist()) == labels
 
 
-@pytest.mark.parametrize("stream, heads, labels", [
-    ("permuted-digits", 1, [0, 0, 0]), ("rotated-digits", 1, [0, 0, 0]), ("split-digits", 3, [0, 1, 2])])
+@pytest.mark.parametrize(
+    "stream, heads, labels",
+    [("permuted-digits", 1, [0, 0, 0]), ("rotated-digits", 1, [0, 0, 0]), ("split-digits", 3, [0, 1, 2])],
+)
 def test_task_labels_tell_the_heads_apart(stream, heads, labels):
     built = build(stream, 0, 3)
     assert built.heads == heads and built.classes == (2 if heads == 3 else 10) and built.shape == (64,)
@@ -221,12 +237,20 @@ def test_task_labels_tell_the_heads_apart(stream, heads, labels):
         assert [experience.task_label for experience in experiences] == labels
 
 
-@pytest.mark.parametrize("stream, seed, tasks, examples, part", [
-    ("permuted-digit", 0, 1, 0, "permuted-digits"), ("split-cifar100", 0, 21, 0, "1 to 20"),
-    ("split-digits", 0, 6, 0, "1 to 5"), ("rotated-digits", 0, 37, 0, "1 to 36"),
-    ("permuted-digits", 0, 0, 0, "1 to 1000"), ("permuted-digits", -1, 1, 0, "seed -1"),
-    ("permuted-digits", 2**32, 1, 0, "seed"), ("split-digits", 0, 5, 1000, "train_examples=1000"),
-    ("split-digits", 0, 5, -1, "train_examples=-1")])
+@pytest.mark.parametrize(
+    "stream, seed, tasks, examples, part",
+    [
+        ("permuted-digit", 0, 1, 0, "permuted-digits"),
+        ("split-cifar100", 0, 21, 0, "1 to 20"),
+        ("split-digits", 0, 6, 0, "1 to 5"),
+        ("rotated-digits", 0, 37, 0, "1 to 36"),
+        ("permuted-digits", 0, 0, 0, "1 to 1000"),
+        ("permuted-digits", -1, 1, 0, "seed -1"),
+        ("permuted-digits", 2**32, 1, 0, "seed"),
+        ("split-digits", 0, 5, 1000, "train_examples=1000"),
+        ("split-digits", 0, 5, -1, "train_examples=-1"),
+    ],
+)
 def test_impossible_streams_are_one_clear_line(stream, seed, tasks, examples, part):
     with pytest.raises(InputError) as caught:
         build(stream, seed, tasks, examples)
@@ -243,8 +267,14 @@ def test_avalanches_own_strategy_trains_on_the_stream():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        naive = Naive(model=model, optimizer=torch.optim.SGD(model.parameters(), 0.5), train_mb_size=32,
-                      train_epochs=3, eval_mb_size=256, evaluator=None)
+        naive = Naive(
+            model=model,
+            optimizer=torch.optim.SGD(model.parameters(), 0.5),
+            train_mb_size=32,
+            train_epochs=3,
+            eval_mb_size=256,
+            evaluator=None,
+        )
         naive.train(stream.benchmark.train_stream[0], num_workers=0)
     images = stream.test[0]
     with torch.no_grad():

@@ -186,6 +186,5 @@ def test_data_are_read_once(real_data):
 
 def test_torchvision_and_avalanche_import_quietly():
     script = "import benchmark.common.imports, torchvision.ops, avalanche.training"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -98,7 +98,7 @@ def test_seeds_whose_images_differ_in_scale_are_trained_each_as_if_alone(digits,
     for folder, seeds in (("both", ("--seeds", "2")), ("alone", ("--seed", "1"))):
         assert main([*command, *seeds, "--results", str(tmp_path / folder)]) == 0
     _, beside = store.load_all(tmp_path / "both")
-    alone, = store.load_all(tmp_path / "alone")
+    (alone,) = store.load_all(tmp_path / "alone")
     assert (beside.seed, beside.accuracy_matrix) == (1, alone.accuracy_matrix)
     assert beside.provenance.seeds_together == [1]
 
@@ -163,11 +163,17 @@ def stream(seed, side=8, channels=1, labels="[0, 1]", tests=2):
 """
 
 
-@pytest.mark.parametrize("argument, part", [
-    ("side=9", ""), ("channels=3", "3 x 8 x 8: the suite has an MLP"), ("tests=1", "2 training and 1 test experiences"),
-    ("labels=[0,0,1]", "either all must be equal, or no two"), ("sides=3", "did you mean 'stream.side'?"),
-    ("tests=two", "TypeError"),
-])
+@pytest.mark.parametrize(
+    "argument, part",
+    [
+        ("side=9", ""),
+        ("channels=3", "3 x 8 x 8: the suite has an MLP"),
+        ("tests=1", "2 training and 1 test experiences"),
+        ("labels=[0,0,1]", "either all must be equal, or no two"),
+        ("sides=3", "did you mean 'stream.side'?"),
+        ("tests=two", "TypeError"),
+    ],
+)
 def test_benchmarks_that_do_not_fit_are_one_line(tmp_path, capsys, argument, part):
     path = written(tmp_path, SHAPES)
     base = ["--set", "stream.labels=[0, 1]"] if not argument.startswith("labels") else ["--set", "stream.tests=3"]
@@ -177,8 +183,11 @@ def test_benchmarks_that_do_not_fit_are_one_line(tmp_path, capsys, argument, par
 
 
 def test_a_function_of_any_keywords_takes_any_argument(tmp_path):
-    path = written(tmp_path, MIRROR.replace("tasks=3):", "*more, **options):").replace(
-        "tasks).", 'options.get("tasks", 2)).'), "keywords.py")
+    path = written(
+        tmp_path,
+        MIRROR.replace("tasks=3):", "*more, **options):").replace("tasks).", 'options.get("tasks", 2)).'),
+        "keywords.py",
+    )
     assert len(build(path, 0, 2, 20).train) == 2
     assert len(build(path, 0, 4, 20, None, (("tasks", 4),)).train) == 4
 
@@ -189,13 +198,21 @@ def test_images_of_three_channels_go_to_the_resnet(tmp_path):
     assert stream.kind.network == "resnet18" and stream.shape == (3, 32, 32) and stream.heads == 1
 
 
-@pytest.mark.parametrize("name, part", [
-    ("avalanche:SplitMNST", "did you mean 'avalanche:SplitMNIST'?"), ("avalanche:", "it has"),
-    ("avalanche:SplitFMNIST", "nothing is downloaded here"), ("./permuted-digits.py", "is a stream of the suite"),
-    ("./no/such.py", "cannot read"), ("./a b.py", "no Python file named with"),
-    ("./a².py", "no Python file named with"), (f"./{'a' * 201}.py", "no Python file named with"),
-    ("./search.py", "folder search, which has a use"), ("./gpu.py", "folder gpu, which has a use"),
-])
+@pytest.mark.parametrize(
+    "name, part",
+    [
+        ("avalanche:SplitMNST", "did you mean 'avalanche:SplitMNIST'?"),
+        ("avalanche:", "it has"),
+        ("avalanche:SplitFMNIST", "nothing is downloaded here"),
+        ("./permuted-digits.py", "is a stream of the suite"),
+        ("./no/such.py", "cannot read"),
+        ("./a b.py", "no Python file named with"),
+        ("./a².py", "no Python file named with"),
+        (f"./{'a' * 201}.py", "no Python file named with"),
+        ("./search.py", "folder search, which has a use"),
+        ("./gpu.py", "folder gpu, which has a use"),
+    ],
+)
 def test_names_that_lead_nowhere_are_one_line(name, part, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCHMARK_DATA", raising=False)
@@ -216,13 +233,16 @@ def test_split_mnist_by_name(real_data):
     stream = build("avalanche:SplitMNIST", 0, 2, 30, real_data, arguments)
     assert stream.heads == 2 and stream.classes == 2 and stream.shape == (784,) and len(stream.train) == 2
     assert stream.train[0].base.dtype == torch.uint8 and stream.scale == 255
-    assert set(stream.digests) == {f"{part}-ubyte" for part in (
-        "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")}
+    assert set(stream.digests) == {
+        f"{part}-ubyte" for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    }
 
 
 def test_arguments_are_read_as_python_writes_them_and_recorded_as_numbers_or_text():
     assert split("avalanche:X", {"stream.a": "5", "stream.b": "[1, 2]", "stream.c": "None", "tasks": "2"}) == (
-        {"stream.a": 5, "stream.b": "[1, 2]", "stream.c": None}, {"tasks": "2"})
+        {"stream.a": 5, "stream.b": "[1, 2]", "stream.c": None},
+        {"tasks": "2"},
+    )
     assert literal("[1, 2]") == [1, 2] and literal("task") == "task"
     assert split("permuted-digits", {"stream.a": "5"}) == ({}, {"stream.a": "5"})
     assert stream_id("/some/where/mine.py") == "mine" and stream_id("avalanche:X") == "avalanche:X"

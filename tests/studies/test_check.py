@@ -67,8 +67,10 @@ def test_what_did_not_move_is_one_line_and_a_zero(results, capsys):
     capsys.readouterr()
     assert check(results) == 0
     out, err = capsys.readouterr()
-    assert (err, out) == ("", "6 cells, 0 moved, the largest difference 0.00 of its band; "
-                              "2 sound records, 4 tables made again, 0 wrong\n")
+    assert (err, out) == (
+        "",
+        "6 cells, 0 moved, the largest difference 0.00 of its band; 2 sound records, 4 tables made again, 0 wrong\n",
+    )
 
 
 def test_a_cell_that_moved_is_named_with_its_metric_and_band(results, capsys):
@@ -110,8 +112,11 @@ def test_accepting_keeps_streams_that_were_not_measured(accepted):
 def test_a_band_is_standard_errors_wide_on_both_sides(monkeypatch):
     monkeypatch.setattr(bands, "WIDTH", 2.0)
     level = Level(mean=0.5, spread=0.06)
-    reference = bands.Reference(processor="p", versions={}, streams={"s": bands.StreamLevels(
-        changes={}, seeds=9, methods={"m": {"average_accuracy": level}})})
+    reference = bands.Reference(
+        processor="p",
+        versions={},
+        streams={"s": bands.StreamLevels(changes={}, seeds=9, methods={"m": {"average_accuracy": level}})},
+    )
 
     def moved(*values):
         measured = {("m", "s"): {"average_accuracy": np.array(values)}}
@@ -190,7 +195,7 @@ def test_a_table_that_does_not_follow_from_the_records_is_found(results, name):
     figure = "73.4" if name.endswith(".md") else "73.39"
     assert figure in text
     path.write_text(text.replace(figure, "71" + figure[2:], 1))
-    line, = tables.recompute(results).lines
+    (line,) = tables.recompute(results).lines
     assert path.name in line and "71." in line and figure in line and "make table2" in line
 
 
@@ -207,30 +212,36 @@ def test_an_unsound_record_beside_the_tables_own_is_found(results, folder):
     path = store.save(results / folder, record("naive", "permuted-mnist", 100, [[0.5] * 20] * 20))
     assert tables.recompute(results).lines == []
     path.write_text(path.read_text().replace("0.5", "0.6", 1))
-    line, = tables.recompute(results).lines
+    (line,) = tables.recompute(results).lines
     assert line.startswith(f"unsound: {path} ")
 
 
-@pytest.mark.parametrize(("kept", "made", "said"), [
-    ("a 0.3333333333333333 b", "a 0.3333333333333334 b\n", None),
-    ("a,1e-05,-2.5", "a,1e-05,-2.5", None),
-    ("48.7 ±2.33", "48.8 ±2.33", "line 1 reads '48.7 ±2.33', the records give '48.8 ±2.33'"),
-    ("a 0.333333", "a 0.333334", "line 1 reads 'a 0.333333', the records give 'a 0.333334'"),
-    ("x\nnaive 1", "x\newc 1", "line 2 reads 'naive 1', the records give 'ewc 1'"),
-    ("x\ny", "x", "it has 2 lines, the records give 1"),
-    ("x", "", "it has 1 lines, the records give 0"),
-])
+@pytest.mark.parametrize(
+    ("kept", "made", "said"),
+    [
+        ("a 0.3333333333333333 b", "a 0.3333333333333334 b\n", None),
+        ("a,1e-05,-2.5", "a,1e-05,-2.5", None),
+        ("48.7 ±2.33", "48.8 ±2.33", "line 1 reads '48.7 ±2.33', the records give '48.8 ±2.33'"),
+        ("a 0.333333", "a 0.333334", "line 1 reads 'a 0.333333', the records give 'a 0.333334'"),
+        ("x\nnaive 1", "x\newc 1", "line 2 reads 'naive 1', the records give 'ewc 1'"),
+        ("x\ny", "x", "it has 2 lines, the records give 1"),
+        ("x", "", "it has 1 lines, the records give 0"),
+    ],
+)
 def test_tables_may_differ_in_the_last_digits_of_a_float_alone(kept, made, said):
     assert tables.differing(kept, made) == said
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--method", "ewc"], ["--stream", "--seed"]),
-    (["--set", "tasks=2"], ["--set", "--method"]),
-    ([*RUN, "--seed", "0", "--accept"], ["--accept"]),
-    ([*RUN, "--seed", "7"], ["seed-7", "no record", "run"]),
-    (["--method", "ewcc", "--stream", "split-digits", "--seed", "0"], ["did you mean 'ewc'?"]),
-])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--method", "ewc"], ["--stream", "--seed"]),
+        (["--set", "tasks=2"], ["--set", "--method"]),
+        ([*RUN, "--seed", "0", "--accept"], ["--accept"]),
+        ([*RUN, "--seed", "7"], ["seed-7", "no record", "run"]),
+        (["--method", "ewcc", "--stream", "split-digits", "--seed", "0"], ["did you mean 'ewc'?"]),
+    ],
+)
 def test_bad_input_is_one_line_and_a_two(results, arguments, said, capsys):
     capsys.readouterr()
     assert check(results, *arguments) == 2
@@ -249,5 +260,5 @@ def test_a_table_of_the_search_that_does_not_follow_from_its_records_is_found(re
     assert tables.recompute(results).lines == [] and tables.recompute(results).tables == 5
 
     document.write_text(document.read_text().replace(" 50.0 ", " 51.0 "))
-    line, = tables.recompute(results).lines
+    (line,) = tables.recompute(results).lines
     assert "reproduction.md" in line and "51.0" in line and "tune --insert" in line

@@ -71,12 +71,15 @@ def test_distance_counts_in_what_a_verdict_allows():
     assert distance([run_of(0.7, 0.2), run_of(0, 0, "diverged")], paper) == float("inf")
 
 
-@pytest.mark.parametrize("distances, taken", [
-    ([1.0, 0.2], 0),  # the published code's own value, where it reproduces
-    ([1.1, 0.2, 0.1], 2),
-    ([1.1, 3.0], 0),
-    ([float("inf"), 5.0], 1),
-])
+@pytest.mark.parametrize(
+    "distances, taken",
+    [
+        ([1.0, 0.2], 0),  # the published code's own value, where it reproduces
+        ([1.1, 0.2, 0.1], 2),
+        ([1.1, 3.0], 0),
+        ([float("inf"), 5.0], 1),
+    ],
+)
 def test_the_rule(distances, taken):
     assert chosen([trial_at(value, value) for value in distances]) == taken
 
@@ -92,7 +95,7 @@ def test_the_means_over_more_seeds_decide_among_the_near_ones_alone():
 
 
 def test_the_rule_takes_what_the_published_code_confirms():
-    (method, stream), = paper_grid.CONFIRMED
+    ((method, stream),) = paper_grid.CONFIRMED
     assert chosen([trial_at(value, method=method, stream=stream) for value in (4.0, 3.0)]) == 0
 
     matrix = json.loads((RESULTS / "published.json").read_text())["Stable SGD, the author's correction"]
@@ -113,9 +116,11 @@ def test_the_protocol_takes_what_the_rule_takes(stream):
 @pytest.fixture
 def small(monkeypatch):
     """A search of seconds: two trials of two methods on a digit stream."""
-    monkeypatch.setattr(paper_grid, "_TRIALS", {"split-digits": {
-        "naive": ((0.01, 0.8, 10), (0.1, 0.0, 10)), "multitask": ((0.01, 0.8, 10), (0.1, 0.0, 10)),
-    }})
+    monkeypatch.setattr(
+        paper_grid,
+        "_TRIALS",
+        {"split-digits": {"naive": ((0.01, 0.8, 10), (0.1, 0.0, 10)), "multitask": ((0.01, 0.8, 10), (0.1, 0.0, 10))}},
+    )
     for method in ("naive", "multitask"):
         monkeypatch.setitem(PUBLISHED, (method, "split-digits"), Figure(90.0, 1.0, 0.1, 0.01))
 
@@ -125,7 +130,10 @@ def test_trials_are_recorded_apart_and_not_run_again(small, tmp_path, monkeypatc
     trials.run(methods, streams, tmp_path, None, 1)
     run = load_all(tmp_path / "search")
     assert sorted((r.method, r.settings["learning_rate"], r.seed) for r in run) == [
-        ("multitask", 0.01, 100), ("multitask", 0.1, 100), ("naive", 0.01, 100), ("naive", 0.1, 100),
+        ("multitask", 0.01, 100),
+        ("multitask", 0.1, 100),
+        ("naive", 0.01, 100),
+        ("naive", 0.1, 100),
     ]
     assert load_all(tmp_path) == []  # no trial gets into the table
 
@@ -158,7 +166,11 @@ def test_the_table_shows_between_which_trials_it_is_open(small, tmp_path, monkey
     trials.run(["naive"], ["split-digits"], tmp_path, None, 1)
     next((tmp_path / "search").rglob("seed-104-*.json")).unlink()
     *_, far, near, nearer = trials.text(["naive"], "split-digits", tmp_path).splitlines()
-    assert ["near" in line for line in (far, near, nearer)] == [False, True, True] and "taken" not in far + near + nearer
+    assert ["near" in line for line in (far, near, nearer)] == [
+        False,
+        True,
+        True,
+    ] and "taken" not in far + near + nearer
 
 
 def test_the_table_shows_each_trial_and_the_one_taken(small, tmp_path):

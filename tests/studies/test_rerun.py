@@ -33,7 +33,13 @@ def changed(results: Path, folder: Path, matrix=None, **origin) -> Path:
     for kept in store.load_all(results):
         if kept.seed == 1:
             kept = schema.compose(
-                kept.method, kept.stream, 1, kept.settings, matrix or kept.accuracy_matrix, 1.0, None,
+                kept.method,
+                kept.stream,
+                1,
+                kept.settings,
+                matrix or kept.accuracy_matrix,
+                1.0,
+                None,
                 kept.provenance.model_dump() | origin,
             )
         store.save(folder, kept)
@@ -64,9 +70,10 @@ def test_a_run_of_a_gpu_is_repeated_where_there_is_none(recorded, tmp_path, caps
     assert "not equality: another device and another processor" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("stream", "reasons"), [
-    ("split-cifar100", ["a GPU sums convolutions in another order each time"]), ("permuted-mnist", []),
-])
+@pytest.mark.parametrize(
+    ("stream", "reasons"),
+    [("split-cifar100", ["a GPU sums convolutions in another order each time"]), ("permuted-mnist", [])],
+)
 def test_equality_of_two_runs_on_a_gpu_is_due_where_nothing_is_convolved(stream, reasons):
     run = record("naive", stream, 0, [[0.5] * 20] * 20)
     run = run.model_copy(update={"provenance": run.provenance.model_copy(update={"device": "cuda"})})
@@ -75,8 +82,10 @@ def test_equality_of_two_runs_on_a_gpu_is_due_where_nothing_is_convolved(stream,
 
 @pytest.mark.parametrize(("shift", "code"), [(0.0, 0), (-0.4, 1)])
 def test_a_run_of_another_processor_is_due_within_the_cells_spread(recorded, tmp_path, shift, code, capsys):
-    matrix = [[value + shift if value and value + shift > 0 else value for value in row]
-              for row in store.load_all(recorded)[1].accuracy_matrix]
+    matrix = [
+        [value + shift if value and value + shift > 0 else value for value in row]
+        for row in store.load_all(recorded)[1].accuracy_matrix
+    ]
     other = changed(recorded, tmp_path, matrix, processor="another")
     capsys.readouterr()
     assert check(other, *RUN, "--seed", "1") == code

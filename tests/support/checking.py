@@ -4,8 +4,18 @@ from pathlib import Path
 
 from benchmark.cli.main import main
 
-RUN = ["--method", "er-reservoir", "--stream", "rotated-digits",
-       "--set", "tasks=2", "--set", "train_examples=400", "--set", "learning_rate=0.3"]
+RUN = [
+    "--method",
+    "er-reservoir",
+    "--stream",
+    "rotated-digits",
+    "--set",
+    "tasks=2",
+    "--set",
+    "train_examples=400",
+    "--set",
+    "learning_rate=0.3",
+]
 
 
 def check(results: Path, *more: str) -> int:

@@ -36,10 +36,13 @@ def start(folder: Path) -> Iterator[webdriver.Chrome]:
 
 
 def show(browser, place, width=1280, scheme="light"):
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {
-        "features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
     browser.get(place.as_uri())
 
 
@@ -49,11 +52,14 @@ def all_of(page, selector):
 
 def centred(page, element):
     """Scrolled to the middle, and the scroll over: its event, which comes a frame later, hides what is shown."""
-    page.execute_async_script("""
+    page.execute_async_script(
+        """
         const [element, done] = arguments;
         element.scrollIntoView({block: "center"});
         requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
-    """, element)
+    """,
+        element,
+    )
     return element
 
 
@@ -73,7 +79,8 @@ def visible(page):
 
 def contrast(page, selector):
     """Of the text of an element and the page, as WCAG 2 has it."""
-    colours = page.execute_script("""
+    colours = page.execute_script(
+        """
         const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
         return [getComputedStyle(document.querySelector(arguments[0])).color,
                 getComputedStyle(document.documentElement).backgroundColor].map((colour) => {
@@ -81,8 +88,12 @@ def contrast(page, selector):
             canvas.fillRect(0, 0, 1, 1);
             return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
         });
-    """, selector)
-    linear = [[c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
-              for colour in colours]
+    """,
+        selector,
+    )
+    linear = [
+        [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+        for colour in colours
+    ]
     low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
     return (high + 0.05) / (low + 0.05)

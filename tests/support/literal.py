@@ -4,17 +4,22 @@ from benchmark.records.schema import Record, compose
 from methods.settings import settings_for
 
 PROVENANCE = {
-    "commit": "0123abc", "clean": True, "code": "1-abc", "versions": {"python": "3.11.4", "torch": None},
-    "device": "cpu", "threads": 1, "processor": "a processor", "data": {"train": "d41d8c"},
-    "started": "2026-01-02T03:04:05+00:00", "seeds_together": [0, 1],
+    "commit": "0123abc",
+    "clean": True,
+    "code": "1-abc",
+    "versions": {"python": "3.11.4", "torch": None},
+    "device": "cpu",
+    "threads": 1,
+    "processor": "a processor",
+    "data": {"train": "d41d8c"},
+    "started": "2026-01-02T03:04:05+00:00",
+    "seeds_together": [0, 1],
 }
 
 
 def record(method: str, stream: str, seed: int, matrix, diverged=None, **settings) -> Record:
     """A run with this accuracy matrix; the settings are the protocol's but for those named."""
-    return compose(
-        method, stream, seed, settings_for(method, stream, settings), matrix, 1.5, diverged, PROVENANCE
-    )
+    return compose(method, stream, seed, settings_for(method, stream, settings), matrix, 1.5, diverged, PROVENANCE)
 
 
 def protocol_run(method: str, stream: str, seed: int, best: float, last: float) -> Record:

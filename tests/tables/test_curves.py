@@ -27,11 +27,11 @@ def test_a_line_is_the_mean_of_the_average_accuracy_and_its_band_the_deviation(t
         record("ewc", "permuted-mnist", 1, [[0.6, 0.1], [0.3, 0.5]], tasks=2),
     ]
     curves.curves(runs, tmp_path / "curves")
-    axis, = drawn[0].axes
-    line, = axis.get_lines()
+    (axis,) = drawn[0].axes
+    (line,) = axis.get_lines()
     assert line.get_xdata().tolist() == [1, 2]
     assert line.get_ydata() == pytest.approx([70, 55])
-    band, = axis.collections
+    (band,) = axis.collections
     corners = band.get_paths()[0].vertices
     low, high = 70 - 200**0.5, 70 + 200**0.5  # ddof 1: the deviation of 80 and 60 is the root of 200
     first = corners[corners[:, 0] == 1][:, 1]
@@ -46,11 +46,12 @@ def test_a_single_seed_has_no_band(tmp_path, drawn):
 def test_a_panel_a_stream_and_one_legend_in_the_paper_s_order(tmp_path, drawn):
     runs = [
         protocol_run(method, stream, 0, 0.9, 0.5)
-        for stream in ("split-digits", "rotated-mnist") for method in sorted(METHOD_ROWS)
+        for stream in ("split-digits", "rotated-mnist")
+        for method in sorted(METHOD_ROWS)
     ]
     curves.curves(runs, tmp_path / "curves")
     assert [axis.get_title() for axis in drawn[0].axes] == ["Rotated MNIST", "Split digits"]
-    legend, = drawn[0].legends
+    (legend,) = drawn[0].legends
     assert [text.get_text() for text in legend.get_texts()] == [row.title for row in METHOD_ROWS.values()]
     assert not any(axis.get_legend() for axis in drawn[0].axes)
     for axis in drawn[0].axes:
@@ -104,8 +105,12 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
 
 def hostile():
     """Two rows of a method, whose labels matplotlib would take for broken formulas."""
-    return [record("ewc", "split-digits", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2).model_copy(
-        update={"settings": {"tasks": 2, "note": note}}) for note in ("$\\nothing{", "$x_$ $^$")]
+    return [
+        record("ewc", "split-digits", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2).model_copy(
+            update={"settings": {"tasks": 2, "note": note}}
+        )
+        for note in ("$\\nothing{", "$x_$ $^$")
+    ]
 
 
 def test_what_a_record_says_is_no_formula(tmp_path, drawn):
@@ -114,7 +119,11 @@ def test_what_a_record_says_is_no_formula(tmp_path, drawn):
 
 
 def test_runs_of_a_row_that_differ_in_their_tasks_are_one_line(tmp_path):
-    runs = [record("ewc", "split-digits", 0, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
-        update={"method": "their_own", "settings": {}}) for tasks in (2, 3)]
+    runs = [
+        record("ewc", "split-digits", 0, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
+            update={"method": "their_own", "settings": {}}
+        )
+        for tasks in (2, 3)
+    ]
     with pytest.raises(InputError, match="runs of their_own .* on split-digits differ in their number of tasks"):
         curves.curves(runs, tmp_path / "curves")

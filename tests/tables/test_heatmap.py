@@ -37,8 +37,8 @@ def test_a_panel_is_the_mean_matrix_with_the_first_row_on_top(tmp_path, drawn):
         record("ewc", "split-digits", 1, [[0.6, 0.1], [0.3, 0.5]], tasks=2),
     ]
     heatmap.heatmaps(runs, tmp_path / "heat")
-    axis, = panels(drawn[0])
-    image, = axis.get_images()
+    (axis,) = panels(drawn[0])
+    (image,) = axis.get_images()
     assert image.get_array().tolist() == [[pytest.approx(70), None], pytest.approx([40, 70])]  # None: blank
     assert image.origin == "upper" and list(image.get_extent()) == [0.5, 2.5, 2.5, 0.5]
     assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("task", "after training task")
@@ -47,12 +47,15 @@ def test_a_panel_is_the_mean_matrix_with_the_first_row_on_top(tmp_path, drawn):
 def test_a_panel_a_method_in_the_paper_s_order_on_one_scale(tmp_path, drawn):
     runs = [
         protocol_run(method, stream, 0, 0.9, 0.5)
-        for stream in ("split-digits", "rotated-mnist") for method in sorted(METHOD_ROWS)
+        for stream in ("split-digits", "rotated-mnist")
+        for method in sorted(METHOD_ROWS)
     ]
     paths = heatmap.heatmaps(runs, tmp_path / "heat.map")
     assert [path.name for path in paths] == [
-        "heat.map-rotated-mnist.png", "heat.map-rotated-mnist.svg",
-        "heat.map-split-digits.png", "heat.map-split-digits.svg",
+        "heat.map-rotated-mnist.png",
+        "heat.map-rotated-mnist.svg",
+        "heat.map-split-digits.png",
+        "heat.map-split-digits.svg",
     ]
     assert [figure.get_suptitle() for figure in drawn] == ["Rotated MNIST", "Split digits"]
     for figure in drawn:
@@ -71,7 +74,7 @@ def test_tasks_to_come_are_blank_but_multitask_meets_all_at_once(tmp_path, drawn
 @pytest.mark.parametrize("tasks", [1, 2, 3, 40])
 def test_any_number_of_tasks_has_whole_numbers_on_both_axes(tmp_path, drawn, tasks):
     heatmap.heatmaps([record("ewc", "permuted-digits", 0, forgetful(tasks), tasks=tasks)], tmp_path / "heat")
-    axis, = panels(drawn[0])
+    (axis,) = panels(drawn[0])
     for ticks, (low, high) in ((axis.get_xticks(), axis.get_xlim()), (axis.get_yticks(), sorted(axis.get_ylim()))):
         shown = [tick for tick in ticks if low <= tick <= high]
         assert shown and all(tick == round(tick) for tick in shown) and len(shown) <= 8
@@ -79,7 +82,8 @@ def test_any_number_of_tasks_has_whole_numbers_on_both_axes(tmp_path, drawn, tas
 
 def test_a_long_name_stays_above_its_panel(tmp_path, drawn):
     long = record("ewc", "split-digits", 0, [[0.5] * 2] * 2, tasks=2).model_copy(
-        update={"settings": {"tasks": 2, "note": "$\\nothing{ " + 100 * "word "}})
+        update={"settings": {"tasks": 2, "note": "$\\nothing{ " + 100 * "word "}}
+    )
     heatmap.heatmaps([long], tmp_path / "heat")
     lines = panels(drawn[0])[0].get_title().splitlines()
     assert len(lines) == 3 and max(map(len, lines)) <= heatmap.TITLE_WIDTH and lines[-1].endswith("…")

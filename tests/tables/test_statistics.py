@@ -40,7 +40,7 @@ def test_too_little_to_rank_has_no_correlation():
 
 def test_pairs_are_compared_over_the_seeds_that_both_have():
     first, second = {0: 10.0, 1: 12.0, 2: 14.0, 7: 99.0}, {0: 9.0, 1: 10.0, 2: 11.0, 8: 0.0}
-    pair, = pairs({"a": first, "b": second})
+    (pair,) = pairs({"a": first, "b": second})
     # differences 1, 2, 3: t = 2 / (1 / sqrt(3)) = sqrt(12) with 2 degrees of freedom, where p = 1 - t / sqrt(t² + 2)
     assert (pair.first, pair.second, pair.seeds, pair.difference) == ("a", "b", 3, pytest.approx(2))
     assert pair.p == pair.p_holm == pytest.approx(1 - (12 / 14) ** 0.5)
@@ -49,25 +49,28 @@ def test_pairs_are_compared_over_the_seeds_that_both_have():
 
 def test_the_pairing_removes_what_the_seeds_share():
     """Seeds lie 20 points apart, the methods one, with little noise: unpaired nothing would be found."""
-    pair, = pairs({"a": runs(10, 30, 50, 70, 90), "b": runs(11, 31.1, 50.9, 71.05, 90.95)})
+    (pair,) = pairs({"a": runs(10, 30, 50, 70, 90), "b": runs(11, 31.1, 50.9, 71.05, 90.95)})
     assert pair.differ is True and pair.difference == pytest.approx(-1)
 
 
-@pytest.mark.parametrize(("p", "corrected"), [
-    ([], []),
-    ([0.04], [0.04]),
-    ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),  # 3 * 0.01, then 2 * 0.03, then not less than that
-    ([0.005, 0.011, 0.02, 0.04, 0.13], [0.025, 0.044, 0.06, 0.08, 0.13]),
-    ([0.9, 0.0, 0.4], [0.9, 0.0, 0.8]),
-    ([0.6, 0.7], [1.0, 1.0]),
-])
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [
+        ([], []),
+        ([0.04], [0.04]),
+        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),  # 3 * 0.01, then 2 * 0.03, then not less than that
+        ([0.005, 0.011, 0.02, 0.04, 0.13], [0.025, 0.044, 0.06, 0.08, 0.13]),
+        ([0.9, 0.0, 0.4], [0.9, 0.0, 0.8]),
+        ([0.6, 0.7], [1.0, 1.0]),
+    ],
+)
 def test_holm_s_correction(p, corrected):
     assert holm(p) == pytest.approx(corrected)
 
 
 def test_a_difference_can_be_lost_to_the_correction():
     a, b = runs(1, 2, 3), runs(2, 3.2, 3.8)
-    alone, = pairs({"a": a, "b": b})
+    (alone,) = pairs({"a": a, "b": b})
     among = pairs({"a": a, "b": b, "c": runs(2, 0, 7), "d": runs(0, 5, 1)})[0]
     assert alone.p == among.p < 0.05 and (alone.differ, among.differ) == (True, False)
 

@@ -69,13 +69,16 @@ Beyond noise: paired t-test of the accuracies, p < 0.05 after Holm's correction 
 it takes the differences between seeds to be normally distributed. \
 [setting=value]: run with that change, so without the paper's figures."""
 
-LATEX = r"""\begin{table}
+LATEX = (
+    r"""\begin{table}
 \centering
-\caption{Split digits. Accuracy: mean test accuracy over all tasks after the last one, in percent. """ + (
-    r"Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. "
-    r"$\pm$: sample standard deviation (n - 1) over the seeds counted in the last column, "
-    r"none for a single seed. 95 \% interval: of the mean accuracy, by Student's t over these seeds.}"
-) + r"""
+\caption{Split digits. Accuracy: mean test accuracy over all tasks after the last one, in percent. """
+    + (
+        r"Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. "
+        r"$\pm$: sample standard deviation (n - 1) over the seeds counted in the last column, "
+        r"none for a single seed. 95 \% interval: of the mean accuracy, by Student's t over these seeds.}"
+    )
+    + r"""
 \begin{tabular}{llrrrr}
 \toprule
  method   & memoryless   &   accuracy \% &   95 \% interval &   forgetting &   seeds \\
@@ -84,6 +87,7 @@ LATEX = r"""\begin{table}
 \bottomrule
 \end{tabular}
 \end{table}"""
+)
 
 
 def test_markdown(runs):
@@ -107,20 +111,35 @@ def test_json_has_the_documented_keys_and_nulls(runs):
     assert list(naive) == COLUMNS
     half = 2.7764451 * 0.5**0.5  # t of 97.5 % with 4 degrees of freedom, times the deviation over the root of 5
     assert naive == {
-        "method": "naive", "stream": "permuted-mnist", "variant": {}, "seeds": 5, "diverged": 0,
-        "accuracy_mean": pytest.approx(42.0), "accuracy_std": pytest.approx(2.5**0.5),
-        "accuracy_low": pytest.approx(42 - half), "accuracy_high": pytest.approx(42 + half),
-        "forgetting_mean": pytest.approx(0.48), "forgetting_std": pytest.approx(0.025**0.5 / 10),
-        "forgetting_low": pytest.approx(0.48 - half / 100), "forgetting_high": pytest.approx(0.48 + half / 100),
-        "paper_accuracy": 44.4, "paper_accuracy_std": 2.46, "paper_forgetting": 0.53, "paper_forgetting_std": 0.03,
-        "difference_accuracy": pytest.approx(-2.4), "difference_forgetting": pytest.approx(-0.05),
+        "method": "naive",
+        "stream": "permuted-mnist",
+        "variant": {},
+        "seeds": 5,
+        "diverged": 0,
+        "accuracy_mean": pytest.approx(42.0),
+        "accuracy_std": pytest.approx(2.5**0.5),
+        "accuracy_low": pytest.approx(42 - half),
+        "accuracy_high": pytest.approx(42 + half),
+        "forgetting_mean": pytest.approx(0.48),
+        "forgetting_std": pytest.approx(0.025**0.5 / 10),
+        "forgetting_low": pytest.approx(0.48 - half / 100),
+        "forgetting_high": pytest.approx(0.48 + half / 100),
+        "paper_accuracy": 44.4,
+        "paper_accuracy_std": 2.46,
+        "paper_forgetting": 0.53,
+        "paper_forgetting_std": 0.03,
+        "difference_accuracy": pytest.approx(-2.4),
+        "difference_forgetting": pytest.approx(-0.05),
         "verdict": "reproduced",
     }
     assert (ewc["seeds"], ewc["diverged"], ewc["accuracy_mean"]) == (4, 1, pytest.approx(71.5))
     assert quick["variant"] == {"tasks": 2}
     assert multitask["forgetting_mean"] == 0.0
-    absent = [name for name in COLUMNS if name.endswith(("_std", "_low", "_high", "verdict")) or "paper" in name
-              or name.startswith("difference")]
+    absent = [
+        name
+        for name in COLUMNS
+        if name.endswith(("_std", "_low", "_high", "verdict")) or "paper" in name or name.startswith("difference")
+    ]
     assert {row[name] for row in (quick, multitask) for name in absent} == {None}
 
 
@@ -128,13 +147,14 @@ def test_json_compares_the_methods_of_each_stream(runs):
     permuted, digits = json.loads(render(runs, "json"))["streams"]
     assert digits == {"stream": "split-digits", "spearman": None, "spearman_methods": 0, "pairs": []}
     assert (permuted["stream"], permuted["spearman"], permuted["spearman_methods"]) == ("permuted-mnist", None, 2)
-    pair, = permuted["pairs"]  # the run with other settings and the one that diverged are left out
+    (pair,) = permuted["pairs"]  # the run with other settings and the one that diverged are left out
     assert (pair["first"], pair["second"], pair["seeds"], pair["differ"]) == ("naive", "ewc", 4, True)
     assert pair["difference"] == pytest.approx(-30) and pair["p"] == pair["p_holm"] == pytest.approx(0, abs=1e-9)
 
 
 def test_the_order_of_methods_is_compared_with_the_paper_s():
     """Ours: naive, agem, ewc, er-reservoir; the paper's: naive, agem, ewc, er-reservoir on Permuted MNIST."""
+
     def order(**accuracy: float):
         runs = [protocol_run(name.replace("_", "-"), "permuted-mnist", 0, 0.95, a) for name, a in accuracy.items()]
         return streams(runs)[0], render(runs)
@@ -156,12 +176,15 @@ def test_the_note_names_the_pairs_that_do_not_differ():
     pair_alike = [*runs("naive", 0.50, 0.52, 0.51), *runs("ewc", 0.51, 0.51, 0.52)]
     far = runs("agem", 0.80, 0.82, 0.815)
     note = render([*pair_alike, *far]).split("\n\n")[-2]
-    assert note == ("Pairs of methods, over 3 common seeds: 2 of 3 differ beyond noise; "
-                    "no difference beyond noise: Naive SGD and EWC.")
+    assert note == (
+        "Pairs of methods, over 3 common seeds: 2 of 3 differ beyond noise; "
+        "no difference beyond noise: Naive SGD and EWC."
+    )
     assert "over 3 common seeds: 0 of 1 differ beyond noise.\n" in render(pair_alike)
     single = runs("multitask", 0.9)
     assert "0 of 1 differ beyond noise. Without two common seeds, not compared: 2 more.\n" in (
-        render([*pair_alike, *single]))
+        render([*pair_alike, *single])
+    )
     assert "\nPairs of methods: none has two common seeds to compare.\n" in render([*far, *single])
     assert "Pairs" not in render(far)
     for form in ("latex", "html"):
@@ -184,7 +207,10 @@ def test_a_published_figure_is_judged_only_beside_complete_runs():
 def test_csv_reads_back(runs):
     lines = list(csv.DictReader(io.StringIO(render(runs, "csv"))))
     assert [(line["method"], line["variant"]) for line in lines] == [
-        ("naive", ""), ("ewc", ""), ("ewc", "tasks=2"), ("multitask", ""),
+        ("naive", ""),
+        ("ewc", ""),
+        ("ewc", "tasks=2"),
+        ("multitask", ""),
     ]
     assert float(lines[0]["accuracy_std"]) == pytest.approx(2.5**0.5)
     assert lines[2]["accuracy_std"] == lines[2]["paper_accuracy"] == ""
@@ -195,8 +221,15 @@ def test_html_shows_every_cell(runs):
     assert page.startswith("<!doctype html>") and '<meta charset="utf-8">' in page
     assert page.count("<tr>") == 2 + 4
     assert "<p>Pairs of methods, over 4 common seeds: 1 of 1 differ beyond noise.</p>" in page
-    for text in ("40.0–44.0", "reproduced", "<h2>Permuted MNIST</h2>",
-                 "42.0 ±1.58", "44.4 ±2.46", "4/5, 1 diverged", "EWC [tasks=2]"):
+    for text in (
+        "40.0–44.0",
+        "reproduced",
+        "<h2>Permuted MNIST</h2>",
+        "42.0 ±1.58",
+        "44.4 ±2.46",
+        "4/5, 1 diverged",
+        "EWC [tasks=2]",
+    ):
         assert text in page
 
 
@@ -213,8 +246,16 @@ def test_what_records_say_is_escaped():
     assert "<h2>their_stream</h2>" in page
     assert r"\caption{their\_stream." in latex and r"100\%\_\{x\}" in latex and r"b \& 1" in latex
     assert "<script" not in text and r"a\|b &amp; 100%" in text
-    image = compose("their_own", "their_stream", 1, QUICK.settings | {"note": "![x](http://x.org/y.png)"},
-                    QUICK.accuracy_matrix, 1.0, None, PROVENANCE)
+    image = compose(
+        "their_own",
+        "their_stream",
+        1,
+        QUICK.settings | {"note": "![x](http://x.org/y.png)"},
+        QUICK.accuracy_matrix,
+        1.0,
+        None,
+        PROVENANCE,
+    )
     assert "](" not in render([image, *hostile()])
 
 
@@ -245,8 +286,10 @@ def test_a_method_from_elsewhere_with_other_tasks_is_no_row_beside_the_protocol_
 
 
 def test_runs_with_other_arguments_of_a_stream_are_no_rows_beside_each_other():
-    one, other = ([elsewhere(method, "their_stream", seed, **{"stream.scenario": scenario, "rate": rate})
-                   for seed in (0, 1)] for method, scenario, rate in (("naive", "task", 0.1), ("ewc", "class", 0.2)))
+    one, other = (
+        [elsewhere(method, "their_stream", seed, **{"stream.scenario": scenario, "rate": rate}) for seed in (0, 1)]
+        for method, scenario, rate in (("naive", "task", 0.1), ("ewc", "class", 0.2))
+    )
     assert frame(one)["variant"].tolist() == [{}]
     assert frame([*one, *other])["variant"].tolist() == [{"stream.scenario": "task"}, {"stream.scenario": "class"}]
     assert [stream.pairs for stream in streams([*one, *other])] == [[]]
@@ -255,7 +298,8 @@ def test_runs_with_other_arguments_of_a_stream_are_no_rows_beside_each_other():
 def test_rows_and_streams_stand_in_the_paper_s_order():
     runs = [
         protocol_run(method, stream, 0, 0.9, 0.5)
-        for stream in sorted(PAPER_STREAMS, reverse=True) for method in sorted(METHOD_ROWS)
+        for stream in sorted(PAPER_STREAMS, reverse=True)
+        for method in sorted(METHOD_ROWS)
     ]
     cells = frame(runs)
     assert list(zip(cells["stream"], cells["method"], strict=True)) == [
@@ -274,9 +318,15 @@ def test_a_setting_that_is_given_its_own_default_changes_nothing():
 def test_runs_that_all_diverged_have_no_figures():
     row = render([DIVERGED]).splitlines()[4]
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        "EWC", "yes", "–", "70.7 ±1.74", "–", "0.23 ±0.01", "0/5, 1 diverged",
+        "EWC",
+        "yes",
+        "–",
+        "70.7 ±1.74",
+        "–",
+        "0.23 ±0.01",
+        "0/5, 1 diverged",
     ]
-    only, = json.loads(render([DIVERGED], "json"))["cells"]
+    (only,) = json.loads(render([DIVERGED], "json"))["cells"]
     assert (only["seeds"], only["diverged"]) == (0, 1)
     assert (only["accuracy_mean"], only["accuracy_std"], only["forgetting_mean"]) == (None, None, None)
 

@@ -55,61 +55,134 @@ class Defect:
 
 
 DEFECTS = (
-    Defect("EWC without its penalty", "methods/ewc.py",
-           "Penalty(self.settings.ewc_lambda * self.fisher,", "Penalty(0 * self.fisher,"),
-    Defect("EWC's Fisher not updated after the first task", "methods/ewc.py",
-           "self.fisher = (self._squares - low) / (high",
-           "self.fisher = self.fisher if self.fisher is not None else (self._squares - low) / (high"),
-    Defect("EWC's anchor stays at the first task", "methods/ewc.py",
-           "self.anchor, self._squares = net.theta.clone(), None",
-           "self.anchor, self._squares = net.theta.clone() if self.anchor is None else self.anchor, None"),
-    Defect("A-GEM without its projection", "methods/agem.py",
-           "return gradient.minus(scale, reference)", "return gradient"),
-    Defect("A-GEM's projection with the other sign", "methods/agem.py",
-           "conflict / reference.dot(reference), 0.0", "-conflict / reference.dot(reference), 0.0"),
-    Defect("dot products over all seeds at once", "benchmark/networks/gradients.py",
-           "total = total + products.sum((1, 2))", "total = total + products.sum().expand(len(products))"),
-    Defect("A-GEM's memory never written", "methods/agem.py",
-           "self.memory.keep_last(recent, self.settings.memory_per_class)", "pass"),
+    Defect(
+        "EWC without its penalty",
+        "methods/ewc.py",
+        "Penalty(self.settings.ewc_lambda * self.fisher,",
+        "Penalty(0 * self.fisher,",
+    ),
+    Defect(
+        "EWC's Fisher not updated after the first task",
+        "methods/ewc.py",
+        "self.fisher = (self._squares - low) / (high",
+        "self.fisher = self.fisher if self.fisher is not None else (self._squares - low) / (high",
+    ),
+    Defect(
+        "EWC's anchor stays at the first task",
+        "methods/ewc.py",
+        "self.anchor, self._squares = net.theta.clone(), None",
+        "self.anchor, self._squares = net.theta.clone() if self.anchor is None else self.anchor, None",
+    ),
+    Defect(
+        "A-GEM without its projection", "methods/agem.py", "return gradient.minus(scale, reference)", "return gradient"
+    ),
+    Defect(
+        "A-GEM's projection with the other sign",
+        "methods/agem.py",
+        "conflict / reference.dot(reference), 0.0",
+        "-conflict / reference.dot(reference), 0.0",
+    ),
+    Defect(
+        "dot products over all seeds at once",
+        "benchmark/networks/gradients.py",
+        "total = total + products.sum((1, 2))",
+        "total = total + products.sum().expand(len(products))",
+    ),
+    Defect(
+        "A-GEM's memory never written",
+        "methods/agem.py",
+        "self.memory.keep_last(recent, self.settings.memory_per_class)",
+        "pass",
+    ),
     Defect("ER's memory never written", "methods/er_reservoir.py", "self.memory.offer(batch)", "pass"),
-    Defect("a reservoir that favours early examples", "methods/memory.py",
-           "uniform(count) * (places + 1)).long()", "uniform(count) * 2 * (places + 1)).long()",
-           tests("tests/training/test_methods.py")),
-    Defect("a memory batch joined with the wrong labels", "methods/batch.py",
-           "(self.labels, other.labels)", "(self.labels, other.labels.flip(1))"),
-    Defect("learning-rate decay off by one", "methods/method.py",
-           "learning_rate_decay ** (phase + 1)", "learning_rate_decay ** phase"),
-    Defect("momentum carried over epochs", "benchmark/training/engine.py",
-           "            take = self._step(Step(self.net.theta",
-           "            take = take if epoch else self._step(Step(self.net.theta"),
-    Defect("dropout active in evaluation", "benchmark/networks/mlp.py",
-           "unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()",
-           "unit = torch.dropout(torch.addmm(bias[seed], unit, weight[seed]).relu_(), self.dropout, True)"),
-    Defect("labels of the wrong head", "benchmark/training/phases.py",
-           "heads = tasks if self.streams[0].heads > 1", "heads = tasks * 0 if self.streams[0].heads > 1"),
-    Defect("test data used for training", "benchmark/streams/build.py",
-           "train = _images(data.train_images, data.train_labels,",
-           "train = _images(torch.cat([data.test_images, data.train_images]), "
-           "torch.cat([data.test_labels, data.train_labels]),"),
-    Defect("evaluation on training data", "benchmark/training/engine.py",
-           "data, correct = stream.test[task], 0", "data, correct = stream.train[task], 0"),
-    Defect("examples not shuffled", "benchmark/common/randomness.py",
-           "torch.randperm(count, generator=generator)", "torch.arange(count)"),
-    Defect("the same permutations for every seed", "benchmark/streams/build.py",
-           "maps = permutations(seed, tasks, pixels)", "maps = permutations(0, tasks, pixels)",
-           tests("tests/streams/test_build.py", "-k", "pixel_maps_differ")),
-    Defect("batch-norm statistics shared between seeds", "benchmark/networks/resnet.py",
-           "value.view(self.seeds, -1)[seed] for name, value in self.buffers",
-           "value.view(self.seeds, -1)[0] for name, value in self.buffers",
-           tests("tests/networks/test_networks.py", "-k", "resnet")),
-    Defect("forgetting without its maximum", "benchmark/records/metrics.py",
-           "np.nanmax(matrix[:-1, :-1], axis=0) - ", "matrix[-2, :-1] - "),
-    Defect("the last task counted in forgetting", "benchmark/records/metrics.py",
-           "return (np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1])",
-           "return np.append(np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1], 0)"),
-    Defect("standard deviation over tasks, not seeds", "benchmark/tables/table.py",
-           "rows = [_row(*group) for",
-           'rows = [_row(*group) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for'),
+    Defect(
+        "a reservoir that favours early examples",
+        "methods/memory.py",
+        "uniform(count) * (places + 1)).long()",
+        "uniform(count) * 2 * (places + 1)).long()",
+        tests("tests/training/test_methods.py"),
+    ),
+    Defect(
+        "a memory batch joined with the wrong labels",
+        "methods/batch.py",
+        "(self.labels, other.labels)",
+        "(self.labels, other.labels.flip(1))",
+    ),
+    Defect(
+        "learning-rate decay off by one",
+        "methods/method.py",
+        "learning_rate_decay ** (phase + 1)",
+        "learning_rate_decay ** phase",
+    ),
+    Defect(
+        "momentum carried over epochs",
+        "benchmark/training/engine.py",
+        "            take = self._step(Step(self.net.theta",
+        "            take = take if epoch else self._step(Step(self.net.theta",
+    ),
+    Defect(
+        "dropout active in evaluation",
+        "benchmark/networks/mlp.py",
+        "unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()",
+        "unit = torch.dropout(torch.addmm(bias[seed], unit, weight[seed]).relu_(), self.dropout, True)",
+    ),
+    Defect(
+        "labels of the wrong head",
+        "benchmark/training/phases.py",
+        "heads = tasks if self.streams[0].heads > 1",
+        "heads = tasks * 0 if self.streams[0].heads > 1",
+    ),
+    Defect(
+        "test data used for training",
+        "benchmark/streams/build.py",
+        "train = _images(data.train_images, data.train_labels,",
+        "train = _images(torch.cat([data.test_images, data.train_images]), "
+        "torch.cat([data.test_labels, data.train_labels]),",
+    ),
+    Defect(
+        "evaluation on training data",
+        "benchmark/training/engine.py",
+        "data, correct = stream.test[task], 0",
+        "data, correct = stream.train[task], 0",
+    ),
+    Defect(
+        "examples not shuffled",
+        "benchmark/common/randomness.py",
+        "torch.randperm(count, generator=generator)",
+        "torch.arange(count)",
+    ),
+    Defect(
+        "the same permutations for every seed",
+        "benchmark/streams/build.py",
+        "maps = permutations(seed, tasks, pixels)",
+        "maps = permutations(0, tasks, pixels)",
+        tests("tests/streams/test_build.py", "-k", "pixel_maps_differ"),
+    ),
+    Defect(
+        "batch-norm statistics shared between seeds",
+        "benchmark/networks/resnet.py",
+        "value.view(self.seeds, -1)[seed] for name, value in self.buffers",
+        "value.view(self.seeds, -1)[0] for name, value in self.buffers",
+        tests("tests/networks/test_networks.py", "-k", "resnet"),
+    ),
+    Defect(
+        "forgetting without its maximum",
+        "benchmark/records/metrics.py",
+        "np.nanmax(matrix[:-1, :-1], axis=0) - ",
+        "matrix[-2, :-1] - ",
+    ),
+    Defect(
+        "the last task counted in forgetting",
+        "benchmark/records/metrics.py",
+        "return (np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1])",
+        "return np.append(np.nanmax(matrix[:-1, :-1], axis=0) - matrix[-1, :-1], 0)",
+    ),
+    Defect(
+        "standard deviation over tasks, not seeds",
+        "benchmark/tables/table.py",
+        "rows = [_row(*group) for",
+        'rows = [_row(*group) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for',
+    ),
 )
 
 
@@ -125,8 +198,9 @@ def main(words: Sequence[str]) -> int:
                 print(f"{_typed(command)} fails without a defect: {said}", file=sys.stderr)
                 return 1
         rows = list(pool.map(partial(_tried, sound), chosen))
-    table = tabulate(rows, headers=("defect", "in", "caught by", "what it said"), tablefmt="pipe",
-                     disable_numparse=True)
+    table = tabulate(
+        rows, headers=("defect", "in", "caught by", "what it said"), tablefmt="pipe", disable_numparse=True
+    )
     survivors = [name for name, _, catcher, _ in rows if not catcher]
     if not words:
         from benchmark.common.files import insert
@@ -156,7 +230,11 @@ def caught(project: Path, command: Sequence[str]) -> str:
     """What a command that fails on the project says, its first such line; "" where it passes."""
     environment = {name: value for name, value in os.environ.items() if name != "BENCHMARK_DATA"}
     done = subprocess.run(
-        [sys.executable, "-B", *command], cwd=project, capture_output=True, text=True, timeout=1200,
+        [sys.executable, "-B", *command],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=1200,
         env=environment | {"PYTHONPATH": str(project), "COLUMNS": "200"},
     )
     if done.returncode == 0:

@@ -37,15 +37,25 @@ CIFAR = {
     "naive SGD, the scripts' values": Run(0.01, 1.0, 0.0, 0.8),
     "naive SGD, classes drawn by the seed": Run(0.01, 1.0, 0.0, 0.8, drawn=True),
 }
-CIFAR_HEADERS = ["run", "learning rate", "decay", "dropout", "momentum", "accuracy %", "forgetting",
-                 "learning accuracy %"]
+CIFAR_HEADERS = [
+    "run",
+    "learning rate",
+    "decay",
+    "dropout",
+    "momentum",
+    "accuracy %",
+    "forgetting",
+    "learning accuracy %",
+]
 COLUMN = ("naive", "ewc", "agem", "er-reservoir", "stable-sgd")
 COLUMN_HEADERS = ["method", "accuracy %", "forgetting", "paper", ""]
 MNIST = list(product(("permuted-mnist", "rotated-mnist"), ("ewc", "agem", "er-reservoir")))
 MNIST_HEADERS = ["stream", "method", "paper", "", "dropout in evaluation", "", "none in evaluation", ""]
 
 Matrix = list[list[float | None]]
-Done = dict[str, dict[str, object]]  # run -> its accuracy matrices by name, what it ran on, settings of a suite's method
+Done = dict[
+    str, dict[str, object]
+]  # run -> its accuracy matrices by name, what it ran on, settings of a suite's method
 Call = Callable[[], Mapping[str, object]]
 
 
@@ -73,8 +83,16 @@ def mnist_text(done: Done) -> str:
     for stream, method in MNIST:
         run, paper = done.get(f"{method} on {stream}"), PUBLISHED[method, stream]
         if run:
-            rows.append([stream, METHOD_ROWS[method].title, f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}",
-                         *figures(run["accuracy_matrix"]), *figures(run["without_dropout"])])
+            rows.append(
+                [
+                    stream,
+                    METHOD_ROWS[method].title,
+                    f"{paper.accuracy:.1f}",
+                    f"{paper.forgetting:.2f}",
+                    *figures(run["accuracy_matrix"]),
+                    *figures(run["without_dropout"]),
+                ]
+            )
     ran = [run for stream, method in MNIST if (run := done.get(f"{method} on {stream}"))]
     return _table(rows, MNIST_HEADERS, 2, ran)
 
@@ -84,8 +102,14 @@ def column_text(done: Done) -> str:
     ran, rows = column_runs(done), []
     for method, run in ran.items():
         paper = PUBLISHED[method, "split-cifar100"]
-        rows.append([METHOD_ROWS[method].title, *figures(run["accuracy_matrix"]),
-                     f"{paper.accuracy:.1f}", f"{paper.forgetting:.2f}"])
+        rows.append(
+            [
+                METHOD_ROWS[method].title,
+                *figures(run["accuracy_matrix"]),
+                f"{paper.accuracy:.1f}",
+                f"{paper.forgetting:.2f}",
+            ]
+        )
     return _table(rows, COLUMN_HEADERS, 1, list(ran.values()))
 
 
@@ -145,8 +169,10 @@ def _tasks(drawn: bool, data: Path | None) -> list[list[Examples]]:
         stream = build("split-cifar100", SEED, TASKS, 0, data)
         return [drawn_tasks(stream.train), drawn_tasks(stream.test)]
     images = load("cifar100", data)
-    return [published_tasks(images.train_images, images.train_labels),
-            published_tasks(images.test_images, images.test_labels)]
+    return [
+        published_tasks(images.train_images, images.train_labels),
+        published_tasks(images.test_images, images.test_labels),
+    ]
 
 
 def main(store: Path, document: Path) -> None:

@@ -66,8 +66,12 @@ def soak(minutes: float, changes: list[str]) -> None:
             sys.exit(f"soak: round {rounds} gave other records than the first with --jobs {jobs}")
         if rounds > WARM_UP:
             levels.append(held())
-            print(f"soak: round {rounds}: {levels[-1][0] / 2**20:.0f} MiB, {levels[-1][1]} files, "
-                  f"{levels[-1][2]} threads", file=sys.stderr, flush=True)
+            print(
+                f"soak: round {rounds}: {levels[-1][0] / 2**20:.0f} MiB, {levels[-1][1]} files, "
+                f"{levels[-1][2]} threads",
+                file=sys.stderr,
+                flush=True,
+            )
     judge(levels)
     print(f"soak: {rounds} rounds of {len(matrices)} runs: memory, files and threads stay where they are")
 

@@ -157,7 +157,8 @@ def test_a_run_with_other_settings_than_the_methods_own_is_not_shown_and_is_miss
 def test_the_documents_tables_are_those_of_the_runs_kept():
     done = json.loads((ROOT / "results/published.json").read_text())
     for mark, text in (
-        ("published", published.cifar_text(done)), ("published-mnist", published.mnist_text(done)),
+        ("published", published.cifar_text(done)),
+        ("published-mnist", published.mnist_text(done)),
         ("published-column", published.column_text(done)),
     ):
         assert inserted(ROOT / "docs/reproduction.md", mark).strip() == text

@@ -59,8 +59,10 @@ def test_agem_is_the_suites_agem_where_both_remember_all_of_the_first_task():
 def test_ewc_without_strength_is_naive_and_with_it_is_not():
     naive = theirs("Naive", "permuted-digits", 1)
     assert theirs("EWC", "permuted-digits", 1, ewc_lambda=0.0).accuracy_matrix == naive.accuracy_matrix
-    assert theirs("EWC", "permuted-digits", 1, ewc_lambda=1e3, learning_rate=0.05).accuracy_matrix[1] != (
-        theirs("Naive", "permuted-digits", 1, learning_rate=0.05).accuracy_matrix[1])
+    assert (
+        theirs("EWC", "permuted-digits", 1, ewc_lambda=1e3, learning_rate=0.05).accuracy_matrix[1]
+        != (theirs("Naive", "permuted-digits", 1, learning_rate=0.05).accuracy_matrix[1])
+    )
 
 
 @pytest.mark.parametrize("stream, shape", [("split-digits", (1, 8, 8)), ("permuted-digits", (1, 8, 8))])
@@ -88,10 +90,19 @@ def test_the_resnet_module_is_the_engines_network(tmp_path):
         assert torch.allclose(module(images, head), cell.net.logits(images, 0, head), atol=1e-5)
 
 
-@pytest.mark.parametrize("name, arguments", [
-    ("LwF", {"alpha": 1, "temperature": 2}), ("SI", {"si_lambda": 1}), ("MAS", {}), ("GSS_greedy", {}), ("DER", {}),
-    ("ER_ACE", {}), ("Replay", {}), ("Cumulative", {}),
-])
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("LwF", {"alpha": 1, "temperature": 2}),
+        ("SI", {"si_lambda": 1}),
+        ("MAS", {}),
+        ("GSS_greedy", {}),
+        ("DER", {}),
+        ("ER_ACE", {}),
+        ("Replay", {}),
+        ("Cumulative", {}),
+    ],
+)
 def test_strategies_train(name, arguments):
     outcome = theirs(name, "permuted-digits", 0, epochs=1, **arguments)
     assert outcome.status == "complete" and [len(row) for row in outcome.accuracy_matrix] == [2, 2]
@@ -125,9 +136,25 @@ def test_the_global_generators_and_the_order_of_the_seeds_do_not_matter():
 
 
 def test_rows_are_recorded_and_shown(tmp_path, capsys):
-    command = ["run", "--method", "avalanche:Replay", "--method", "naive", "--stream", "permuted-digits",
-               "--seeds", "2", "--set", "tasks=2", "--set", "train_examples=30", "--jobs", "1",
-               "--results", str(tmp_path)]
+    command = [
+        "run",
+        "--method",
+        "avalanche:Replay",
+        "--method",
+        "naive",
+        "--stream",
+        "permuted-digits",
+        "--seeds",
+        "2",
+        "--set",
+        "tasks=2",
+        "--set",
+        "train_examples=30",
+        "--jobs",
+        "1",
+        "--results",
+        str(tmp_path),
+    ]
     assert main(command) == 0
     found = [record for record in store.load_all(tmp_path) if record.method == "avalanche:Replay"]
     assert [record.seed for record in found] == [0, 1] and found[0].settings["mem_size"] == 200
@@ -138,11 +165,16 @@ def test_rows_are_recorded_and_shown(tmp_path, capsys):
     assert "avalanche:Replay" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name, changes, part", [
-    ("avalanche:lwf", [], "did you mean 'avalanche:LwF'?"), ("avalanche:LwF", [], "needs alpha, temperature"),
-    ("avalanche:Replay", ["mem_sise=3"], "did you mean 'mem_size'?"), ("avalanche:Replay", ["mem_size=x"], "mem_size"),
-    ("avalanche:PNNStrategy", ["tasks=2", "train_examples=30"], "PNNStrategy requires a PNN model"),
-])
+@pytest.mark.parametrize(
+    "name, changes, part",
+    [
+        ("avalanche:lwf", [], "did you mean 'avalanche:LwF'?"),
+        ("avalanche:LwF", [], "needs alpha, temperature"),
+        ("avalanche:Replay", ["mem_sise=3"], "did you mean 'mem_size'?"),
+        ("avalanche:Replay", ["mem_size=x"], "mem_size"),
+        ("avalanche:PNNStrategy", ["tasks=2", "train_examples=30"], "PNNStrategy requires a PNN model"),
+    ],
+)
 def test_what_cannot_be_run_is_one_line(tmp_path, capsys, name, changes, part):
     sets = [word for change in changes for word in ("--set", change)]
     command = ["run", "--method", name, "--stream", "permuted-digits", "--seed", "0", *sets]

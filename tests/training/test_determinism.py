@@ -35,7 +35,8 @@ def said(results: Path) -> dict[str, str]:
     """Each record's text by its path below `results`, without the lines on moments."""
     return {
         str(path.relative_to(results)): "\n".join(
-            line for line in path.read_text(encoding="utf-8").splitlines()
+            line
+            for line in path.read_text(encoding="utf-8").splitlines()
             if line.strip().split(":")[0].strip('"') not in MOMENTS
         )
         for path in sorted(results.glob("*/*/*.json"))
@@ -51,8 +52,12 @@ def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
         "base.cores = lambda: 1; sys.exit(main.main(sys.argv[1:]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *command(tmp_path / "there", *SMALL, "--seeds", "2")], cwd=ROOT,
-        env=os.environ | {"PYTHONHASHSEED": "12345"}, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", script, *command(tmp_path / "there", *SMALL, "--seeds", "2")],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     here = said(tmp_path / "here")
@@ -76,7 +81,7 @@ def test_a_run_that_overflows_is_diverged_within_its_task(tmp_path, capsys, meth
     assert main(command(sound, *given, "--seeds", "4")) == 0
     assert main(command(wild, *given, "--set", "learning_rate=1e6", "--seed", "4")) == 0
     out = capsys.readouterr().out
-    diverged, = store.load_all(wild)
+    (diverged,) = store.load_all(wild)
     assert (diverged.status, diverged.accuracy_matrix) == ("diverged", [])
     assert diverged.diverged.task == 0 and 0 < diverged.diverged.step < 100, "it was not noticed soon"
     assert f"seed 4: diverged in task 1, at step {diverged.diverged.step + 1}" in out
@@ -86,7 +91,7 @@ def test_a_run_that_overflows_is_diverged_within_its_task(tmp_path, capsys, meth
     assert main(["table", "--results", str(sound)]) == 0
     assert "| 4/5, 1 diverged |" in " ".join(capsys.readouterr().out.split())
     assert main(["table", "--results", str(sound), "--format", "json"]) == 0
-    row, = json.loads(capsys.readouterr().out)["cells"]
+    (row,) = json.loads(capsys.readouterr().out)["cells"]
     accuracies = [100 * r.metrics.average_accuracy for r in store.load_all(sound) if r.status == "complete"]
     assert (row["seeds"], row["diverged"]) == (4, 1)
     assert row["accuracy_mean"] == pytest.approx(sum(accuracies) / 4)

@@ -132,7 +132,10 @@ def test_multitask_repeats_its_only_row():
 def test_a_task_is_evaluated_from_its_own_training_on():
     matrix = run("naive", "permuted-digits", [0], {}).outcomes[0].accuracy_matrix
     assert [[value is not None for value in row] for row in matrix] == [
-        [True, False, False], [True, True, False], [True, True, True]]
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
 
 
 def test_recent_labels_are_those_of_all_tasks_of_a_phase():

@@ -47,10 +47,10 @@ class PlainSI(PlainRun):
         return super().evaluate()
 
 
-@pytest.mark.parametrize(("stream_id", "changes"), [
-    ("permuted-digits", {"si_c": 1.0}),
-    ("split-digits", {"si_c": 0.5, "momentum": 0.5, "epochs": 2}),
-])
+@pytest.mark.parametrize(
+    ("stream_id", "changes"),
+    [("permuted-digits", {"si_c": 1.0}), ("split-digits", {"si_c": 0.5, "momentum": 0.5, "epochs": 2})],
+)
 def test_si_equals_a_plain_loop_with_autograd(stream_id, changes):
     si = method_named(str(FILE))
     small = {"tasks": 3, "train_examples": 200, "hidden": 32}

@@ -142,15 +142,22 @@ BAD = {
     "no class method": (CLASS + "    def phases(self, tasks): pass\n", ["bad.py, line 4", "class method"]),
     "a task left out": (CLASS + "    @classmethod\n    def phases(cls, tasks): return [(0,)]\n", ["each task"]),
     "tasks from the last to the first": (
-        CLASS + "    @classmethod\n    def phases(cls, tasks): return [(t,) for t in range(tasks)][::-1]\n", ["in order"]),
+        CLASS + "    @classmethod\n    def phases(cls, tasks): return [(t,) for t in range(tasks)][::-1]\n",
+        ["in order"],
+    ),
     "a training loop": (CLASS + "    def train(self): pass\n", ["bad.py, line 4", "another name"]),
     "a setting without default": (
-        CLASS + "    class Settings(Method.Settings):\n        a: int\n", ["'a' needs a default"]),
+        CLASS + "    class Settings(Method.Settings):\n        a: int\n",
+        ["'a' needs a default"],
+    ),
     "a setting that no record holds": (
-        CLASS + "    class Settings(Method.Settings):\n        a: tuple = (1, 2)\n", ["'a' cannot be recorded"]),
+        CLASS + "    class Settings(Method.Settings):\n        a: tuple = (1, 2)\n",
+        ["'a' cannot be recorded"],
+    ),
     "an impossible default": (
         CLASS + "    class Settings(Method.Settings):\n        learning_rate: float = -1.0\n",
-        ["'learning_rate'", "greater"]),
+        ["'learning_rate'", "greater"],
+    ),
 }
 
 
@@ -166,10 +173,17 @@ def test_a_bad_file_is_one_line_and_a_two(case, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in err and not Path("results").exists()
 
 
-@pytest.mark.parametrize(("spec", "said"), [
-    ("no_such_module_here:A", "No module named"), ("benchmark.records.metrics:nothing", "nothing"),
-    ("benchmark.records.schema:Record", "no subclass"), ("a:", ""), (":", ""), ("./", "directory"),
-])
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("no_such_module_here:A", "No module named"),
+        ("benchmark.records.metrics:nothing", "nothing"),
+        ("benchmark.records.schema:Record", "no subclass"),
+        ("a:", ""),
+        (":", ""),
+        ("./", "directory"),
+    ],
+)
 def test_a_bad_name_is_one_line_and_a_two(spec, said, capsys):
     assert main([*RUN, "--method", spec]) == 2
     err = capsys.readouterr().err
@@ -182,10 +196,16 @@ def test_two_methods_of_one_id_are_refused(mine, capsys):
     assert "mine.py and twin.py share the id 'mine'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ("scale=11", "'scale'"), ("learning_rate=-1", "'learning_rate'"), ("scall=1", "did you mean 'scale'?"),
-    ("mode=\x1b[2J", "'mode' cannot be recorded"), (f"mode={'x' * 501}", "'mode' cannot be recorded"),
-])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("scale=11", "'scale'"),
+        ("learning_rate=-1", "'learning_rate'"),
+        ("scall=1", "did you mean 'scale'?"),
+        ("mode=\x1b[2J", "'mode' cannot be recorded"),
+        (f"mode={'x' * 501}", "'mode' cannot be recorded"),
+    ],
+)
 def test_its_settings_are_checked(mine, change, said, capsys):
     assert main([*RUN, "--method", "./mine.py", "--set", change]) == 2
     assert said in capsys.readouterr().err
@@ -233,8 +253,9 @@ def test_new_method_writes_a_file_that_runs(tmp_path, monkeypatch, capsys):
     assert "is there already" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["", "../x", "Naive", "a b", "1st", "ewc", "er_reservoir", "a.py", "_", "a__b", "random",
-                                  "torch"])
+@pytest.mark.parametrize(
+    "name", ["", "../x", "Naive", "a b", "1st", "ewc", "er_reservoir", "a.py", "_", "a__b", "random", "torch"]
+)
 def test_new_method_refuses_a_name_that_will_not_do(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["new-method", name]) == 2
@@ -268,16 +289,26 @@ def test_what_lies_beside_a_file_can_be_imported(mine, monkeypatch, capsys):
     folder = mine.parent / "package"
     folder.mkdir()
     (folder / "clbench_test_helper.py").write_text("SCALE = 1.5")
-    (folder / "neighbour.py").write_text(SOURCE.replace("Field(2.0,", "Field(SCALE,").replace(
-        "from pydantic", "from clbench_test_helper import SCALE\nfrom pydantic"))
+    (folder / "neighbour.py").write_text(
+        SOURCE.replace("Field(2.0,", "Field(SCALE,").replace(
+            "from pydantic", "from clbench_test_helper import SCALE\nfrom pydantic"
+        )
+    )
     assert external.method_named("./package/neighbour.py").Settings.model_fields["scale"].default == 1.5
     del sys.modules["clbench_test_helper"]
 
 
 def test_an_installed_command_finds_modules_here_too(mine):
-    script = ("import sys; sys.path = [p for p in sys.path if p not in ('', sys.argv[1])]; sys.path.append(sys.argv[2]); "
-              "sys.argv = ['clbench', 'list', '--method', 'mine:Mine']; "
-              "from benchmark.__main__ import main; sys.exit(main())")
-    done = subprocess.run([sys.executable, "-c", script, str(mine.parent), str(ROOT)], cwd=mine.parent,
-                          capture_output=True, text=True, timeout=120)
+    script = (
+        "import sys; sys.path = [p for p in sys.path if p not in ('', sys.argv[1])]; sys.path.append(sys.argv[2]); "
+        "sys.argv = ['clbench', 'list', '--method', 'mine:Mine']; "
+        "from benchmark.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(mine.parent), str(ROOT)],
+        cwd=mine.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0 and "scale" in done.stdout, done.stderr

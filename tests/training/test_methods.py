@@ -16,7 +16,9 @@ SEEDS = 3
 
 
 def problem(seeds=SEEDS, classes=4, tasks=5):
-    return Problem(seeds, tasks, classes, (2,), torch.device("cpu"), Randomness(list(range(seeds)), torch.device("cpu")))
+    return Problem(
+        seeds, tasks, classes, (2,), torch.device("cpu"), Randomness(list(range(seeds)), torch.device("cpu"))
+    )
 
 
 class Slope:

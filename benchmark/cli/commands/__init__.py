@@ -4,5 +4,14 @@ Whatever loads PyTorch or pandas is imported inside the command that needs it, s
 """
 
 from benchmark.cli.commands import (  # noqa: F401, I001  (in the order of the help)
-    run, table, report, list_, data, check, verify, tune, new_method, check_method,
+    run,
+    table,
+    report,
+    list_,
+    data,
+    check,
+    verify,
+    tune,
+    new_method,
+    check_method,
 )

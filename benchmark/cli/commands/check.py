@@ -13,12 +13,14 @@ from benchmark.streams.kinds import STREAMS
 from methods.errors import InputError
 
 
-@app.command(epilog=(
-    "Examples:\n\n"
-    "python -m benchmark check\n\n"
-    "python -m benchmark check --accept  [dim]# what moved is right: let it be the reference[/dim]\n\n"
-    "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# one recorded run again[/dim]"
-))
+@app.command(
+    epilog=(
+        "Examples:\n\n"
+        "python -m benchmark check\n\n"
+        "python -m benchmark check --accept  [dim]# what moved is right: let it be the reference[/dim]\n\n"
+        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# one recorded run again[/dim]"
+    )
+)
 def check(
     results: Results = Path("results"),
     data: Data = None,
@@ -26,8 +28,9 @@ def check(
     accept: Annotated[bool, typer.Option("--accept", help="Renew the references and say what moved.")] = False,
     method: Annotated[str | None, typer.Option(metavar="ID", help="Of the one run to train again.")] = None,
     stream: Annotated[str | None, typer.Option(metavar="ID", help="Of the one run to train again.")] = None,
-    seed: Annotated[int | None, typer.Option(
-        min=0, max=inputs.LAST_SEED, metavar="K", help="Of the one run to train again.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="Of the one run to train again.")
+    ] = None,
     set: Changes = None,
 ) -> None:
     """Train small cells again, make the committed tables again, compare both. Exit code 1 if something moved.
@@ -75,9 +78,11 @@ def _check(results: Path, data: Path | None, jobs: int | None) -> bool:
     for line in made.lines + moved:
         print(line)
     absent = "" if len(probes) == len(cells.PROBES) else " (MNIST is not at hand)"
-    print(f"{len({comparison.cell for comparison in comparisons})} cells{absent}, {len(moved)} moved, the largest "
-          f"difference {max(comparison.share for comparison in comparisons):.2f} of its band; "
-          f"{made.records} sound records, {made.tables} tables made again, {len(made.lines)} wrong")
+    print(
+        f"{len({comparison.cell for comparison in comparisons})} cells{absent}, {len(moved)} moved, the largest "
+        f"difference {max(comparison.share for comparison in comparisons):.2f} of its band; "
+        f"{made.records} sound records, {made.tables} tables made again, {len(made.lines)} wrong"
+    )
     return not (made.lines or moved)
 
 

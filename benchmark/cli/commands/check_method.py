@@ -10,23 +10,33 @@ from benchmark.streams.names import AVALANCHE
 from methods.errors import InputError
 
 
-@app.command("check-method", epilog=(
-    "Examples:\n\n"
-    "python -m benchmark check-method ./my_method.py\n\n"
-    "python -m benchmark check-method package.module:Class"
-))
+@app.command(
+    "check-method",
+    epilog=(
+        "Examples:\n\n"
+        "python -m benchmark check-method ./my_method.py\n\n"
+        "python -m benchmark check-method package.module:Class"
+    ),
+)
 def check_method(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="As for run --method: ./file.py, "
-                                          "package.module:Class, an installed one's name, a built-in id.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            metavar="METHOD",
+            help="As for run --method: ./file.py, package.module:Class, an installed one's name, a built-in id.",
+        ),
+    ],
 ) -> None:
     """Try a method on a few handwritten digits: a line for each thing that the suite asks of it, in seconds.
 
     Exit code 1 where something does not hold.
     """
-    spec, = inputs.methods([method])
+    (spec,) = inputs.methods([method])
     if spec.startswith(AVALANCHE):
-        raise InputError(f"METHOD: {spec} is trained in Avalanche's own loop, for which the suite does not vouch; "
-                         f"try it: python -m benchmark run --method {spec}")
+        raise InputError(
+            f"METHOD: {spec} is trained in Avalanche's own loop, for which the suite does not vouch; "
+            f"try it: python -m benchmark run --method {spec}"
+        )
     from benchmark.training.conformance import findings
     from benchmark.training.external import method_named
 

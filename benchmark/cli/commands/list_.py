@@ -13,15 +13,19 @@ from benchmark.streams.kinds import PAPER_STREAMS, StreamKind
 from benchmark.streams.names import from_elsewhere
 
 
-@app.command("list", epilog=(
-    "Examples:\n\n"
-    "python -m benchmark list\n\n"
-    "python -m benchmark list --settings --method ewc --stream permuted-mnist\n\n"
-    "python -m benchmark list --method ewc --stream avalanche:SplitMNIST --set stream.n_experiences=5"
-))
+@app.command(
+    "list",
+    epilog=(
+        "Examples:\n\n"
+        "python -m benchmark list\n\n"
+        "python -m benchmark list --settings --method ewc --stream permuted-mnist\n\n"
+        "python -m benchmark list --method ewc --stream avalanche:SplitMNIST --set stream.n_experiences=5"
+    ),
+)
 def list_(
-    settings: Annotated[bool, typer.Option(
-        "--settings", help="Show every setting with its source; default streams: the paper's.")] = False,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Show every setting with its source; default streams: the paper's.")
+    ] = False,
     method: Methods = None,
     stream: Streams = None,
     set: Changes = None,

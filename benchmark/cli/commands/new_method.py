@@ -72,6 +72,8 @@ def new_method(
         raise InputError(f"NAME: {path} is there already; choose another name, or remove it") from None
     except OSError as error:
         raise InputError(f"NAME: cannot write {path} ({error.strerror or error})") from None
-    print(f"{path} is written; try it:\n"
-          f"  python -m benchmark check-method ./{path}\n"
-          f"  python -m benchmark run --method ./{path} --stream permuted-digits --seeds 2 --results out/try")
+    print(
+        f"{path} is written; try it:\n"
+        f"  python -m benchmark check-method ./{path}\n"
+        f"  python -m benchmark run --method ./{path} --stream permuted-digits --seeds 2 --results out/try"
+    )

@@ -9,9 +9,15 @@ from benchmark.cli.app import app
 from benchmark.cli.options import Results, place
 from methods.errors import InputError
 
-Page = Annotated[Path | None, typer.Option(
-    "--output", metavar="FILE.html", parser=place,
-    help="Where to write the page; default: report.html in the results directory.")]
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="FILE.html",
+        parser=place,
+        help="Where to write the page; default: report.html in the results directory.",
+    ),
+]
 
 
 @app.command(epilog="Example:\n\npython -m benchmark report --results results --output report.html")

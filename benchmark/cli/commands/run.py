@@ -21,14 +21,16 @@ from benchmark.training import external
 from methods.errors import InputError
 
 
-@app.command(epilog=(
-    "Examples:\n\n"
-    "python -m benchmark run --method ewc  [dim]# EWC on the paper's three streams, seeds 0 to 4[/dim]\n\n"
-    "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
-    "[dim]# a try of seconds[/dim]\n\n"
-    "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
-    "python -m benchmark run --stream rotated-digits --tensorboard runs  [dim]# tensorboard --logdir runs[/dim]"
-))
+@app.command(
+    epilog=(
+        "Examples:\n\n"
+        "python -m benchmark run --method ewc  [dim]# EWC on the paper's three streams, seeds 0 to 4[/dim]\n\n"
+        "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
+        "[dim]# a try of seconds[/dim]\n\n"
+        "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
+        "python -m benchmark run --stream rotated-digits --tensorboard runs  [dim]# tensorboard --logdir runs[/dim]"
+    )
+)
 def run(
     method: Methods = None,
     stream: Streams = None,
@@ -39,21 +41,37 @@ def run(
     results: Results = Path("results"),
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     jobs: Jobs = None,
-    threads: Annotated[int | None, typer.Option(
-        min=1, max=1024, metavar="N",
-        help="Threads of a process; they decide the last bits of a run; default cores / jobs.")] = None,
-    executor: Annotated[str, typer.Option(
-        metavar="|".join(executors.EXECUTORS), help="What trains: this machine, Ray or Slurm.")] = "local",
-    address: Annotated[str | None, typer.Option(
-        metavar="HOST:PORT|auto",
-        help="A Ray cluster that runs already; default $RAY_ADDRESS, else a Ray on this machine.")] = None,
-    slurm: Annotated[list[str] | None, typer.Option(
-        metavar="KEY=VALUE",
-        help="A parameter of the Slurm jobs: time=MINUTES, partition, mem and so on; may be repeated.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Threads of a process; they decide the last bits of a run; default cores / jobs.",
+        ),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="|".join(executors.EXECUTORS), help="What trains: this machine, Ray or Slurm.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT|auto",
+            help="A Ray cluster that runs already; default $RAY_ADDRESS, else a Ray on this machine.",
+        ),
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A parameter of the Slurm jobs: time=MINUTES, partition, mem and so on; may be repeated.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
     tensorboard: Board = None,
-    as_json: Annotated[bool, typer.Option(
-        "--json", help="Print a line of JSON a finished run, and all else on standard error.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON a finished run, and all else on standard error.")
+    ] = False,
 ) -> None:
     """Train methods on streams and record every run; what is recorded already is not run again.
 
@@ -69,8 +87,15 @@ def run(
     aside = sys.stderr if as_json else sys.stdout
     try:
         units, where, trainer = _plan(
-            (methods, streams, numbers, changes), results, data, device, jobs, threads, force,
-            (executor, jobs, address, parameters), aside,
+            (methods, streams, numbers, changes),
+            results,
+            data,
+            device,
+            jobs,
+            threads,
+            force,
+            (executor, jobs, address, parameters),
+            aside,
         )
         _train(trainer, units, where, as_json, tensorboard)
     except KeyboardInterrupt:
@@ -106,8 +131,12 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
     where = Where(results, data, place, threads or threads_of(units, place, jobs))
     runs, missing = len(methods) * len(streams) * len(seeds), sum(len(unit.seeds) for unit in units)
     todo = f"{missing} to do on {place}, {trainer.manner(units, where)}" if units else "none to do"
-    print(f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
-          f"{runs - missing} recorded already, {todo}", file=aside, flush=True)
+    print(
+        f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
+        f"{runs - missing} recorded already, {todo}",
+        file=aside,
+        flush=True,
+    )
     return units, where, trainer
 
 

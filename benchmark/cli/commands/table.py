@@ -13,12 +13,14 @@ from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 
-@app.command(epilog=(
-    "Examples:\n\n"
-    "python -m benchmark table --format latex\n\n"
-    "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]\n\n"
-    "python -m benchmark table --heatmaps forgetting  [dim]# and forgetting-<stream>.png, .svg[/dim]"
-))
+@app.command(
+    epilog=(
+        "Examples:\n\n"
+        "python -m benchmark table --format latex\n\n"
+        "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]\n\n"
+        "python -m benchmark table --heatmaps forgetting  [dim]# and forgetting-<stream>.png, .svg[/dim]"
+    )
+)
 def table(
     results: Results = Path("results"),
     format: Format = None,
@@ -41,7 +43,8 @@ def table(
     stream = [stream_id(name) for name in stream or ()]
     inputs.names("--stream", stream, dict.fromkeys([*STREAMS, *sorted({r.stream for r in everything})]), ())
     chosen = [
-        record for record in everything
+        record
+        for record in everything
         if (not method or record.method in method) and (not stream or record.stream in stream)
     ]
     if not chosen:

@@ -12,19 +12,29 @@ from benchmark.cli.options import Data, Jobs, Results, place
 from benchmark.streams.kinds import PAPER_STREAMS
 from methods.catalogue import METHOD_ROWS
 
-Paper = Annotated[list[str] | None, typer.Option(
-    "--stream", metavar="ID", help=f"{', '.join(PAPER_STREAMS)}; may be repeated; default all.")]
-Row = Annotated[list[str] | None, typer.Option(
-    "--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; may be repeated; default all.")]
-Report = Annotated[Path | None, typer.Option(
-    metavar="FILE", parser=place, help="Also put the tables into FILE, each between <!-- search STREAM --> marks.")]
+Paper = Annotated[
+    list[str] | None,
+    typer.Option("--stream", metavar="ID", help=f"{', '.join(PAPER_STREAMS)}; may be repeated; default all."),
+]
+Row = Annotated[
+    list[str] | None,
+    typer.Option("--method", metavar="ID", help=f"{', '.join(METHOD_ROWS)}; may be repeated; default all."),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", parser=place, help="Also put the tables into FILE, each between <!-- search STREAM --> marks."
+    ),
+]
 
 
-@app.command(epilog=(
-    "Examples:\n\n"
-    "python -m benchmark tune --stream permuted-mnist\n\n"
-    "python -m benchmark tune --insert docs/reproduction.md  [dim]# all of it, or what is left of it[/dim]"
-))
+@app.command(
+    epilog=(
+        "Examples:\n\n"
+        "python -m benchmark tune --stream permuted-mnist\n\n"
+        "python -m benchmark tune --insert docs/reproduction.md  [dim]# all of it, or what is left of it[/dim]"
+    )
+)
 def tune(
     method: Row = None,
     stream: Paper = None,
@@ -35,7 +45,7 @@ def tune(
 ) -> None:
     """Search the paper's grid where the paper does not say: equally many trials a method, on a seed of its own.
 
-    Records go to RESULTS/search; a trial that is recorded is not run again. Trials and rule: benchmark/studies/paper_grid.py.
+    Records go to RESULTS/search; a trial that is recorded is not run again. Rule: benchmark/studies/paper_grid.py.
     """
     methods = inputs.names("--method", method, METHOD_ROWS, METHOD_ROWS)
     streams = inputs.names("--stream", stream, PAPER_STREAMS, PAPER_STREAMS)

@@ -23,9 +23,7 @@ def check(name: str, address: str | None, parameters: Mapping[str, str]) -> None
     if parameters and name != "slurm":
         raise InputError("--slurm is for Slurm jobs; add --executor slurm")
     if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
-        raise InputError(
-            f"--executor {name} needs {LIBRARIES[name]}; install it: pip install 'clbench-table2[{name}]'"
-        )
+        raise InputError(f"--executor {name} needs {LIBRARIES[name]}; install it: pip install 'clbench-table2[{name}]'")
 
 
 def named(name: str, jobs: int | None, address: str | None, parameters: Mapping[str, str]) -> Executor:

@@ -41,7 +41,10 @@ LOSSES = 5
 AHEAD = 16
 """Units that wait in the cluster's queue: enough that no node is idle, and an autoscaler sees that work is left."""
 LOST = (
-    exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.ObjectLostError,
+    exceptions.NodeDiedError,
+    exceptions.WorkerCrashedError,
+    exceptions.OutOfMemoryError,
+    exceptions.ObjectLostError,
     exceptions.LocalRayletDiedError,
 )
 
@@ -157,8 +160,12 @@ class _Driver:
 
     def _recorded(self, job: _Job, seed: int) -> bool:
         unit, code = job.unit, code_version(job.unit.load())
-        return (job.index, seed) in self.saved or not unit.force and store.recorded(
-            self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
+        return (
+            (job.index, seed) in self.saved
+            or not unit.force
+            and store.recorded(
+                self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
+            )
         )
 
     def _digests(self, unit: Unit, seed: int) -> dict[str, str]:

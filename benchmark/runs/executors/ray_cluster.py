@@ -44,8 +44,9 @@ def connected(address: str | None, cpus: int, units: Sequence[Unit]) -> Iterator
 def _init(address: str | None, folder: str, own: dict[str, object]) -> None:
     _check_reachable(address)
     try:
-        ray.init(address or "local", runtime_env={"working_dir": folder}, log_to_driver=False,
-                 logging_level="ERROR", **own)
+        ray.init(
+            address or "local", runtime_env={"working_dir": folder}, log_to_driver=False, logging_level="ERROR", **own
+        )
     except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         told = f"--address: {address}" if address else "a Ray on this machine"
         raise InputError(f"{told} cannot be used: {first_line(error)}") from None

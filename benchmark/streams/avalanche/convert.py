@@ -121,8 +121,13 @@ def _convert(source: Source) -> Converted:
     ]
     images, scale = _bytes_if_exact([images for images, _ in parts])
     whole = [
-        TaskImages(base, torch.arange(len(base)), _in_head(labels, scenario.classes[index % tasks]), scale,
-                   image_shape=scenario.shape)
+        TaskImages(
+            base,
+            torch.arange(len(base)),
+            _in_head(labels, scenario.classes[index % tasks]),
+            scale,
+            image_shape=scenario.shape,
+        )
         for index, (base, (_, labels)) in enumerate(zip(images, parts, strict=True))
     ]
     return Converted(scenario.kind(source.spec), whole[:tasks], whole[tasks:], scenario.width)
@@ -172,6 +177,9 @@ class _Clock:
         spent = time.monotonic() - self.started
         if not self.said and spent > _PATIENCE:
             seconds = math.ceil(spent / self.done * (self.count - self.done))
-            print(f"{self.what}: taking {self.count:,} examples from Avalanche, about {seconds} s more",
-                  file=sys.stderr, flush=True)
+            print(
+                f"{self.what}: taking {self.count:,} examples from Avalanche, about {seconds} s more",
+                file=sys.stderr,
+                flush=True,
+            )
             self.said = True

@@ -56,9 +56,11 @@ def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) 
 
 def _missing(maker: Maker, what: str, directory: Path | None, wanted: str) -> str:
     where = ", ".join(map(str, roots(directory)))
-    return (f"avalanche:{maker.__name__} needs {what} are not in {where} or where Avalanche keeps its downloads, and "
-            f"nothing is downloaded here: name a directory that holds {wanted} by --data or {VARIABLE}, or call "
-            f"avalanche.benchmarks.classic.{maker.__name__} once")
+    return (
+        f"avalanche:{maker.__name__} needs {what} are not in {where} or where Avalanche keeps its downloads, and "
+        f"nothing is downloaded here: name a directory that holds {wanted} by --data or {VARIABLE}, or call "
+        f"avalanche.benchmarks.classic.{maker.__name__} once"
+    )
 
 
 @contextmanager

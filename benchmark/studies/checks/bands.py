@@ -106,11 +106,15 @@ def compare(probes: Iterable[Probe], measured: Measured, reference: Reference) -
     for probe in probes:
         levels = reference.streams.get(probe.stream)
         methods = {method for method, stream in measured if stream == probe.stream}
-        if levels is None or (levels.changes, levels.seeds) != (dict(probe.changes), probe.seeds) or (
-            methods - levels.methods.keys()
+        if (
+            levels is None
+            or (levels.changes, levels.seeds) != (dict(probe.changes), probe.seeds)
+            or (methods - levels.methods.keys())
         ):
-            raise InputError(f"the references of {probe.stream} are missing or were made with other settings, "
-                             "seeds or methods; make them: python -m benchmark check --accept")
+            raise InputError(
+                f"the references of {probe.stream} are missing or were made with other settings, "
+                "seeds or methods; make them: python -m benchmark check --accept"
+            )
         for cell in (cell for cell in measured if cell[1] == probe.stream):
             for metric, level in levels.methods[cell[0]].items():
                 value = float(measured[cell][metric].mean())
@@ -140,8 +144,16 @@ def changes(before: Reference | None, after: Reference) -> list[str]:
             if known is None or (old.changes, old.seeds) != (new.changes, new.seeds):
                 lines.append(f"new: {name}")
                 continue
-            said = [str(comparison) for metric, level in levels.items() if (comparison := Comparison(
-                (method, stream), metric, level.mean, known[metric], _half(known[metric], old.seeds))).share > 1]
+            said = [
+                str(comparison)
+                for metric, level in levels.items()
+                if (
+                    comparison := Comparison(
+                        (method, stream), metric, level.mean, known[metric], _half(known[metric], old.seeds)
+                    )
+                ).share
+                > 1
+            ]
             lines += [f"moved: {name}: {'; '.join(said)}"] if said else []
             within += not said and known != levels
     return [*lines, f"{within} other cells changed within their bands"]
@@ -155,8 +167,9 @@ def load(results: Path) -> Reference | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError):
-        raise InputError(f"{path} holds no references that can be read; "
-                         "remove it and make them: python -m benchmark check --accept") from None
+        raise InputError(
+            f"{path} holds no references that can be read; remove it and make them: python -m benchmark check --accept"
+        ) from None
 
 
 def save(results: Path, reference: Reference) -> Path:

@@ -36,8 +36,14 @@ class Probe:
 
 _DIGITS = {"train_examples": 300, "hidden": 64, "learning_rate": 0.3, "ewc_lambda": 3.0}
 # Named even where they are the protocol's: a search that chooses others of these for the table moves no cell.
-_MNIST = {"train_examples": 1000, "tasks": 2, "learning_rate": 0.1, "batch_size": 10, "momentum": 0.0,
-          "ewc_lambda": 3.0}
+_MNIST = {
+    "train_examples": 1000,
+    "tasks": 2,
+    "learning_rate": 0.1,
+    "batch_size": 10,
+    "momentum": 0.0,
+    "ewc_lambda": 3.0,
+}
 PROBES = (
     Probe("permuted-digits", {**_DIGITS, "tasks": 3, "epochs": 3}, 10),
     # the only one with momentum, which must begin anew with every epoch
@@ -51,7 +57,8 @@ PROBES = (
 def at_hand(data: Path | None) -> list[Probe]:
     """The probes whose data need no download. Raises InputError where `data` is no directory."""
     return [
-        probe for probe in PROBES
+        probe
+        for probe in PROBES
         if STREAMS[probe.stream].dataset == "digits" or find(ARCHIVES[STREAMS[probe.stream].dataset], data)
     ]
 

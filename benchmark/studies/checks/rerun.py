@@ -74,8 +74,10 @@ def _elsewhere(kept: Record, made: Record) -> list[str]:
     """Why the last bits of the run need not be its record's."""
     old, new = kept.provenance, made.provenance
     names = [name for name in provenance.LIBRARIES if old.versions.get(name) != new.versions.get(name)]
-    pairs = [(field, getattr(old, field) != getattr(new, field))
-             for field in ("device", "processor", "code", "data", "threads", "seeds_together")]
+    pairs = [
+        (field, getattr(old, field) != getattr(new, field))
+        for field in ("device", "processor", "code", "data", "threads", "seeds_together")
+    ]
     reasons = [f"another {field.replace('_', ' ')}" for field, other in pairs if other]
     if names:
         reasons.append(f"another version of {', '.join(names)}")
@@ -95,12 +97,9 @@ def _measured(record: Record) -> list[list[float]]:
     return [row[: task + 1] for task, row in enumerate(record.accuracy_matrix)]
 
 
-def _nearly(
-    name: str, kept: Record, made: Record, tolerances: Mapping[str, float], reason: str
-) -> tuple[bool, str]:
+def _nearly(name: str, kept: Record, made: Record, tolerances: Mapping[str, float], reason: str) -> tuple[bool, str]:
     agrees = kept.status == made.status and all(
-        kept.status == "diverged"
-        or abs(getattr(made.metrics, metric) - getattr(kept.metrics, metric)) <= tolerance
+        kept.status == "diverged" or abs(getattr(made.metrics, metric) - getattr(kept.metrics, metric)) <= tolerance
         for metric, tolerance in tolerances.items()
     )
     allowed = ", ".join(f"{tolerance:.4f}" for tolerance in tolerances.values())
@@ -120,8 +119,11 @@ def _shown(record: Record, metric: str) -> str:
 
 def _tolerances(folder: Path, kept: Record) -> dict[str, float]:
     """For each metric, from the complete runs of the same cell; not from the run itself, which may be wrong."""
-    others = [record for record in map(store.load, sorted(folder.glob("*.json")))
-              if record.settings == kept.settings and record.seed != kept.seed and record.status == "complete"]
+    others = [
+        record
+        for record in map(store.load, sorted(folder.glob("*.json")))
+        if record.settings == kept.settings and record.seed != kept.seed and record.status == "complete"
+    ]
     if len(others) < ENOUGH_SEEDS:
         return dict.fromkeys(METRICS, OTHERWISE)
     spreads = {metric: statistics.stdev(getattr(record.metrics, metric) for record in others) for metric in METRICS}

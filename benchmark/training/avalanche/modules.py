@@ -22,8 +22,12 @@ def mlp_features(pixels: int, settings: Settings) -> nn.Sequential:
     hidden = settings.hidden
     return nn.Sequential(
         nn.Flatten(),
-        nn.Linear(pixels, hidden), nn.ReLU(), *_dropout(settings.dropout),
-        nn.Linear(hidden, hidden), nn.ReLU(), *_dropout(settings.dropout),
+        nn.Linear(pixels, hidden),
+        nn.ReLU(),
+        *_dropout(settings.dropout),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        *_dropout(settings.dropout),
     )
 
 

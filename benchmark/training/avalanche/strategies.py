@@ -45,8 +45,20 @@ Report = Callable[[int, int, int], None]
 
 # what the suite gives to a strategy, so nobody else does
 _GIVEN = {
-    "self", "model", "optimizer", "criterion", "train_mb_size", "train_epochs", "eval_mb_size", "device", "plugins",
-    "evaluator", "eval_every", "feature_extractor", "classifier", "input_size",
+    "self",
+    "model",
+    "optimizer",
+    "criterion",
+    "train_mb_size",
+    "train_epochs",
+    "eval_mb_size",
+    "device",
+    "plugins",
+    "evaluator",
+    "eval_every",
+    "feature_extractor",
+    "classifier",
+    "input_size",
 }
 
 
@@ -66,13 +78,19 @@ class AvalancheStrategy(Method):
 
     @staticmethod
     def train(
-        method: type[AvalancheStrategy], streams: list[Stream], settings: Settings, device: str, report: Report,
-        begun: None = None, keep: object = None,
+        method: type[AvalancheStrategy],
+        streams: list[Stream],
+        settings: Settings,
+        device: str,
+        report: Report,
+        begun: None = None,
+        keep: object = None,
     ) -> list[Outcome]:
         """As benchmark.training.engine.train, one seed after the other; nothing is kept, so a run that was killed begins anew.
 
         Raises InputError with what the strategy raised where it cannot be trained on these streams.
         """
+
         def reporter(index: int) -> Report:
             return lambda step, steps, phase: report(index * steps + step, len(streams) * steps, phase)
 
@@ -132,11 +150,18 @@ class _Run:
         lengths = [sum(len(self.stream.train[task]) for task in tasks) for tasks in self.phases]
         steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]
         given = {
-            "model": model, "optimizer": optimizer, "criterion": torch.nn.CrossEntropyLoss(),
-            "feature_extractor": model.features, "classifier": model.classifier,
+            "model": model,
+            "optimizer": optimizer,
+            "criterion": torch.nn.CrossEntropyLoss(),
+            "feature_extractor": model.features,
+            "classifier": model.classifier,
             "input_size": list(self.stream.train[0].image_shape),
-            "train_mb_size": settings.batch_size, "train_epochs": settings.epochs, "device": self.device,
-            "eval_mb_size": EVALUATION_BATCH[self.stream.kind.network], "evaluator": None, "eval_every": -1,
+            "train_mb_size": settings.batch_size,
+            "train_epochs": settings.epochs,
+            "device": self.device,
+            "eval_mb_size": EVALUATION_BATCH[self.stream.kind.network],
+            "evaluator": None,
+            "eval_every": -1,
             "plugins": [SameOrder(self.random), Watch(steps, self.report), counter],
         }
         fields = type(settings).model_fields
@@ -160,8 +185,11 @@ def _task_aware(stream: Stream) -> CLScenario:
 @cache
 def strategy_named(spec: str) -> type[AvalancheStrategy]:
     """The method of `avalanche:NAME`. Raises InputError where Avalanche has no such strategy, or it cannot be told."""
-    known = {name: value for name, value in vars(supervised).items()
-             if isinstance(value, type) and issubclass(value, SupervisedTemplate)}
+    known = {
+        name: value
+        for name, value in vars(supervised).items()
+        if isinstance(value, type) and issubclass(value, SupervisedTemplate)
+    }
     name = spec.removeprefix(AVALANCHE)
     name = ALIASES.get(name, name)
     if name not in known:
@@ -170,11 +198,19 @@ def strategy_named(spec: str) -> type[AvalancheStrategy]:
         hint = f"did you mean '{AVALANCHE}{lower[near[0]]}'?" if near else f"it has {', '.join(sorted(known))}"
         raise InputError(f"--method: Avalanche has no strategy '{name}', {hint}")
     strategy = known[name]
-    return type(f"Avalanche{name}", (AvalancheStrategy,), {
-        "__module__": __name__, "__doc__": strategy.__doc__, "id": AVALANCHE + name, "title": f"{name} (Avalanche)",
-        "reference": f"avalanche.training.supervised.{name}", "strategy": strategy,
-        "Settings": _settings(strategy),
-    })
+    return type(
+        f"Avalanche{name}",
+        (AvalancheStrategy,),
+        {
+            "__module__": __name__,
+            "__doc__": strategy.__doc__,
+            "id": AVALANCHE + name,
+            "title": f"{name} (Avalanche)",
+            "reference": f"avalanche.training.supervised.{name}",
+            "strategy": strategy,
+            "Settings": _settings(strategy),
+        },
+    )
 
 
 def _parameters(strategy: type[SupervisedTemplate]) -> dict[str, inspect.Parameter]:

@@ -6,7 +6,7 @@ A setting that a method and stream do not name below has the value of the protoc
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -42,6 +42,20 @@ class Settings(BaseModel):
     memory_batch: Count  # memory examples a step (A-GEM, ER)
     ewc_lambda: Strength  # strength of EWC's penalty
     fisher_window: Window  # steps whose squared gradients are averaged (EWC)
+
+    # Fields below have a default here, and a record names them only where the run has another value.
+    shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
+
+    def __iter__(self) -> Iterator[tuple[str, object]]:
+        """The settings as a record holds them: those that have a default are left out while they have it."""
+        for name, value in super().__iter__():
+            field = Settings.model_fields.get(name)
+            if field is None or field.is_required() or value != field.default:
+                yield name, value
+
+    def everything(self) -> dict[str, object]:
+        """All settings by name, those with their defaults too."""
+        return dict(super().__iter__())
 
 
 PAPER = "paper, section 5"

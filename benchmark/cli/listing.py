@@ -62,7 +62,10 @@ def _rows(method: str, stream: str, changes: Mapping[str, object]) -> list[tuple
     sources = external.sources_of(method, stream) | dict.fromkeys(changes, "given here")
     if from_elsewhere(stream) and "tasks" in changes:
         sources["tasks"] = "given, or the stream's experiences"
-    return [(name, value, sources[name]) for name, value in external.settings_of(method, stream, changes)]
+    return [
+        (name, value, sources[name])
+        for name, value in external.settings_of(method, stream, changes).everything().items()
+    ]
 
 
 def _cell(method: str, stream: str, changes: Mapping[str, object]) -> str:

@@ -16,7 +16,8 @@ from avalanche.benchmarks import CLScenario
 from benchmark.common.loading import module_of_file, place_of, shown
 from benchmark.common.seeded import seeded
 from benchmark.streams.avalanche.data import known_archive, make
-from benchmark.streams.names import AVALANCHE, literal
+from benchmark.streams.names import AVALANCHE
+from methods.arguments import literal
 from methods.errors import InputError
 
 Arguments = tuple[tuple[str, object], ...]

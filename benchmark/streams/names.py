@@ -1,16 +1,12 @@
 """How streams from elsewhere are named, and told their arguments, without loading any."""
 
-import ast
-import math
 import os
-import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
-from pydantic import ConfigDict
-
 from benchmark.streams.kinds import STREAMS
+from methods.arguments import PARTS, part_of, recorded
+from methods.arguments import arguments_of as parts_arguments
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -55,51 +51,15 @@ def stream_id(name: str) -> str:
 
 
 def split(stream: str, overrides: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """The arguments of a stream, stream.NAME as they are recorded, and the other settings.
+    """The arguments of the run's parts, PART.NAME as they are recorded, and the other settings.
 
     Streams of the suite take no arguments. Raises InputError for an argument that no record can hold.
     """
-    if not from_elsewhere(stream):
-        return {}, dict(overrides)
-    arguments = {name: _recorded(name, value) for name, value in overrides.items() if name.startswith(ARGUMENT)}
+    parts = PARTS if from_elsewhere(stream) else [part for part in PARTS if part != "stream"]
+    arguments = {name: recorded(name, value) for name, value in overrides.items() if part_of(name) in parts}
     return arguments, {name: value for name, value in overrides.items() if name not in arguments}
-
-
-def with_arguments(settings: Settings, arguments: Mapping[str, object]) -> Settings:
-    """The settings with a stream's arguments among them, by the names that `split` gives."""
-    return _open(type(settings)).model_validate(dict(settings) | dict(arguments)) if arguments else settings
 
 
 def arguments_of(settings: Settings) -> tuple[tuple[str, object], ...]:
     """The arguments of the stream among the settings, by their own names."""
-    return tuple((name.removeprefix(ARGUMENT), value) for name, value in settings if name.startswith(ARGUMENT))
-
-
-@cache
-def _open(model: type[Settings]) -> type[Settings]:
-    return type(model.__name__, (model,), {"__module__": __name__, "model_config": ConfigDict(extra="allow")})
-
-
-def literal(value: object) -> object:
-    """Text as the Python literal that it is (a number, True, None, a list ...), else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return value
-
-
-def _recorded(name: str, value: object) -> object:
-    """A number, truth value or None as such; lists and the like stay the text that was typed."""
-    if not re.fullmatch(r"[\w.]{1,100}", name):
-        raise InputError(f"{name!r} is no argument: write {ARGUMENT}NAME=VALUE")
-    read = literal(value)
-    if isinstance(read, float) and not math.isfinite(read):
-        raise InputError(f"{name} cannot be {value}: it should be finite")
-    if read is None or isinstance(read, bool | int | float):
-        return read
-    text = str(value)
-    if not text.isprintable() or len(text) > 500:
-        raise InputError(f"{name} should be at most 500 printable characters")
-    return text
+    return tuple(parts_arguments(settings, "stream").items())

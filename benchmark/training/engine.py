@@ -144,7 +144,7 @@ class Cell:
         self._broken.fill_(NEVER)
         for epoch in range(self.settings.epochs):
             take = self._step(Step(self.net.theta, rate, self.settings.momentum, penalty))
-            order = self.random.order(len(data))
+            order = self.random.order(len(data)) if self.settings.shuffle else data.own_order()
             later = (self.settings.epochs - 1 - epoch) * steps
             for index, batch in enumerate(data.batches(order, self.settings.batch_size, later)):
                 take(batch)

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmark.common.loading import module_of_file, place_of, shown
-from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id, with_arguments
+from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -72,6 +72,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
 
     stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
     """
+    from methods.arguments import with_arguments
     from methods.settings import settings_for
 
     arguments, others = split(stream, overrides or {})

@@ -41,6 +41,16 @@ class PhaseData:
         task = self.tasks[0] if len(self.tasks) == 1 else None
         return Batch(images.float().div_(self.streams[0].scale), labels, heads, task)
 
+    def own_order(self) -> Tensor:
+        """The positions [S, N] of the examples task by task, each task in the order of its data set's file."""
+        lengths = [len(self.streams[0].train[task]) for task in self.tasks]
+        starts = [0, *accumulate(lengths)]
+        rows = [
+            torch.cat([stream.train[task].rows.argsort() + start for task, start in zip(self.tasks, starts)])
+            for stream in self.streams
+        ]
+        return torch.stack(rows).cpu()
+
     def batches(self, order: Tensor, size: int, later: int) -> Iterator[Batch]:
         """Minibatches in the given order [S, N]; `later` steps of the phase follow the last of them."""
         count, order = order.shape[1], self.placed(order)

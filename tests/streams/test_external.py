@@ -9,7 +9,8 @@ import torch
 from benchmark.cli.main import main
 from benchmark.records import store
 from benchmark.streams.build import build, kind_named
-from benchmark.streams.names import literal, split, stream_id
+from benchmark.streams.names import split, stream_id
+from methods.arguments import literal
 from methods.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -91,6 +91,9 @@ class AvalancheStrategy(Method):
         Raises InputError with what the strategy raised where it cannot be trained on these streams.
         """
 
+        if not settings.shuffle:
+            raise InputError(f"setting 'shuffle' cannot be False for {method.id}: Avalanche shuffles its own loaders")
+
         def reporter(index: int) -> Report:
             return lambda step, steps, phase: report(index * steps + step, len(streams) * steps, phase)
 

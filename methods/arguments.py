@@ -1,0 +1,76 @@
+"""Arguments of the parts of a run among its settings, as `schedule.gamma`: how they are read and recorded.
+
+A part is what a name chooses (the stream, the network, the optimizer, the schedule); its arguments are recorded as
+settings named PART.NAME, beside the settings that every run has.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from pydantic import ConfigDict
+
+from methods.errors import InputError
+from methods.settings import Settings
+
+PARTS = ("stream", "network", "optimizer", "schedule")
+
+LONGEST_TEXT = 500
+"""Characters of an argument that is text; a record holds no more."""
+
+
+def part_of(name: str) -> str | None:
+    """The part that a setting is an argument of; None for a setting that every run has."""
+    part, dot, _ = name.partition(".")
+    return part if dot and part in PARTS else None
+
+
+def arguments_of(settings: Settings, part: str) -> dict[str, object]:
+    """The arguments of one part among the settings, by their own names."""
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): value for name, value in settings if name.startswith(prefix)}
+
+
+def with_arguments(settings: Settings, arguments: Mapping[str, object]) -> Settings:
+    """The settings with arguments of parts among them, named PART.NAME."""
+    if not arguments:
+        return settings
+    return _open(type(settings)).model_validate(settings.everything() | dict(arguments))
+
+
+def literal(value: object) -> object:
+    """The Python literal that a text is (a number, True, None, a list); any other value unchanged."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
+def recorded(name: str, value: object) -> object:
+    """The value of an argument as a record holds it: a number, a truth value, None, else the text that was typed.
+
+    Raises InputError for a name or value that no record can hold.
+    """
+    part = name.partition(".")[0]
+    if not re.fullmatch(r"[\w.]{1,100}", name):
+        raise InputError(f"{name!r} is no argument: write {part}.NAME=VALUE")
+    read = literal(value)
+    if isinstance(read, float) and not math.isfinite(read):
+        raise InputError(f"{name} cannot be {value}: it should be finite")
+    if read is None or isinstance(read, bool | int | float):
+        return read
+    text = str(value)
+    if not text.isprintable() or len(text) > LONGEST_TEXT:
+        raise InputError(f"{name} should be at most {LONGEST_TEXT} printable characters")
+    return text
+
+
+@cache
+def _open(model: type[Settings]) -> type[Settings]:
+    return type(model.__name__, (model,), {"__module__": __name__, "model_config": ConfigDict(extra="allow")})

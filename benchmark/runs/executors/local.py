@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -58,7 +59,7 @@ def _spread(units: Sequence[Unit], where: Where, count: int, show: Watch) -> Non
         aside, pending = Aside(units, show), {}
         while aside or pending:
             due = aside.due(waiting=not pending)
-            with _interrupt_ignored() if due else nullcontext():
+            with _starting() if due else nullcontext():
                 pending |= {executor.submit(_work, index, unit, where): index for index, unit in due}
             done, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
             while not events.empty():
@@ -80,13 +81,23 @@ def _spread(units: Sequence[Unit], where: Where, count: int, show: Watch) -> Non
 
 
 @contextmanager
-def _interrupt_ignored() -> Iterator[None]:
-    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, in silence."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _starting() -> Iterator[None]:
+    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, in silence.
+
+    Nor do they run the caller's script again, as spawned processes do by default: it would call `run` once more, and
+    they need nothing of it.
+    """
+    script = vars(sys.modules["__main__"])
+    named = {name: script.pop(name) for name in ("__file__", "__spec__") if name in script}
+    script["__spec__"] = None
+    main = threading.current_thread() is threading.main_thread()  # which alone may set handlers
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        script.update(named)
+        if main:
+            signal.signal(signal.SIGINT, before)
 
 
 _events = None  # of a worker process: where its events go

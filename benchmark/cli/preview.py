@@ -21,7 +21,9 @@ def text(preview: Preview) -> str:
     rows = [_row(cell) for cell in preview.cells]
     table = tabulate(rows, headers=HEADERS, tablefmt="simple", disable_numparse=True)
     notes = [*_data_notes(preview), *(_time_notes(preview) if preview.to_do else ()), *_memory_notes(preview)]
-    return "\n".join([counts(preview.experiment, preview.to_do, manner), "", printable_lines(table), "", *notes]).rstrip()
+    return "\n".join(
+        [counts(preview.experiment, preview.to_do, manner), "", printable_lines(table), "", *notes]
+    ).rstrip()
 
 
 def as_json(preview: Preview) -> str:
@@ -79,7 +81,7 @@ def _row(cell: CellPreview) -> list[str]:
 def _data_notes(preview: Preview) -> Iterator[str]:
     for title in dict.fromkeys(cell.missing_data for cell in preview.cells if cell.missing_data):
         runs = any(cell.to_do for cell in preview.cells if cell.missing_data == title)
-        yield f"data: {title} is missing{', and a run downloads it' if runs else ''}; `data` shows where it is looked for"
+        yield f"data: {title} is missing{'; a run downloads it' if runs else ''}; see python -m benchmark data"
 
 
 def _time_notes(preview: Preview) -> Iterator[str]:
@@ -100,8 +102,8 @@ def _memory_notes(preview: Preview) -> Iterator[str]:
     if known:
         largest = max(known, key=lambda memory: memory.total)
         yield (
-            f"memory: about {_mib(largest.total)} a process at most: libraries {_mib(largest.libraries)} (measured once), "
-            f"data {_mib(largest.data)} and training {_mib(largest.training)} (from the sizes of tensors)"
+            f"memory: about {_mib(largest.total)} a process at most: libraries {_mib(largest.libraries)} (measured "
+            f"once), data {_mib(largest.data)} and training {_mib(largest.training)} (from the sizes of tensors)"
         )
     if preview.device == "cuda" and preview.to_do:
         yield "memory: not estimated on a GPU"

@@ -29,7 +29,7 @@ MIB = 2**20
 LIBRARIES = 490 * MIB
 """Resident memory of a process that has loaded PyTorch and Avalanche but no data (measured: Linux, torch 2.13, CPU)."""
 PER_EXAMPLE = 1.5
-"""Memory of a seed's tasks, over the size of their tensors of rows and labels: Avalanche keeps labels too (measured)."""
+"""Memory of a seed's tasks, over the size of its tensors of rows and labels: Avalanche keeps labels too (measured)."""
 COPIES = 8
 """Tensors with a number for each parameter: theta, momentum, a gradient, what a penalty or a saved state holds."""
 WORKING = 48 * MIB
@@ -81,7 +81,8 @@ def full_task(kind: StreamKind) -> float | None:
 
 
 def steps(settings: Mapping[str, object], full: float | None) -> float | None:
-    """tasks * epochs * examples / batch_size, at least a step a task and epoch; None where `full` is needed but unknown."""
+    """tasks * epochs * examples / batch_size, at least one for each task and epoch; None where it needs an unknown
+    `full`."""
     examples = settings["train_examples"] or full
     if examples is None:
         return None
@@ -153,7 +154,9 @@ def _from(wanted: Wanted, records: Sequence[Record], name: str) -> Time:
         basis += ", scaled by the number of steps"
     others = [name for name in names if name != "tasks" and name not in SCALED[:3]]
     if others:
-        basis += f"; their {' and '.join(others)} differ{'s' if len(others) == 1 else ''}, which is not taken into account"
+        basis += (
+            f"; their {' and '.join(others)} differ{'s' if len(others) == 1 else ''}, which is not taken into account"
+        )
     return Time(a_step * steps(wanted.settings, wanted.full), basis)
 
 

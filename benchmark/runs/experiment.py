@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.runs import executors
+from benchmark.streams.names import stream_id
 from benchmark.training import external
 from methods.errors import InputError
 
@@ -83,8 +84,11 @@ class Experiment:
     def records(self) -> list[Record]:
         """The records of all runs asked for, in the order of their paths; what is not recorded is left out."""
         from benchmark.records import store
+        from benchmark.runs import plan
 
-        places = {cell.place(self.results, seed) for cell in self.cells() for seed in self.seeds}
+        found = plan.settings_of_cells(self.methods, self.streams, self.seeds[0], self.changes, self.data)
+        cells = [(external.id_of(method), stream_id(stream), settings) for (method, stream), settings in found.items()]
+        places = [store.path_of(self.results, *cell[:2], seed, cell[2]) for cell in cells for seed in self.seeds]
         return [store.load_placed(path, self.results) for path in sorted(places) if path.exists()]
 
 

@@ -117,10 +117,7 @@ def cells(
     Without `download`, a stream of the suite whose data are missing is not built. Raises InputError as `plan` does.
     """
     classes = distinct(methods)
-    settings_by_cell = {
-        (method, source): settings_of(method, source, whole(source, seed, overrides, data))
-        for method, source in product(methods, streams)
-    }
+    settings_by_cell = settings_of_cells(methods, streams, seed, overrides, data)
 
     @cache
     def probe(source: str, *settings: object) -> Stream | None:
@@ -134,6 +131,16 @@ def cells(
         code = code_version(classes[spec])
         check_phases(classes[spec], settings.tasks)
         yield CellPlan(spec, source, classes[spec], settings, code, first)
+
+
+def settings_of_cells(
+    methods: Sequence[str], streams: Sequence[str], seed: int, overrides: Mapping[str, object], data: Path | None
+) -> dict[tuple[str, str], Settings]:
+    """The settings by method and stream, both as they are named."""
+    return {
+        (method, source): settings_of(method, source, whole(source, seed, overrides, data))
+        for method, source in product(methods, streams)
+    }
 
 
 def _lacks_data(source: str, data: Path | None) -> bool:

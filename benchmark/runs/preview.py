@@ -136,9 +136,7 @@ def _records(results: Path, streams: set[str]) -> Iterator[Record]:
                 yield store.load(path)
 
 
-def _estimated(
-    plan: CellPlan, cell: CellPreview, records: Sequence[Record], device: str, threads: int
-) -> CellPreview:
+def _estimated(plan: CellPlan, cell: CellPreview, records: Sequence[Record], device: str, threads: int) -> CellPreview:
     full = estimate.full_task(plan.kind)
     if full is None and plan.first is not None and not plan.settings.train_examples:
         full = sum(map(len, plan.first.train)) / len(plan.first.train)

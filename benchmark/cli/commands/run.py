@@ -66,8 +66,7 @@ def run(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print what would be run, with estimates of time and memory, and stop."),
+        bool, typer.Option("--dry-run", help="Print what would be run, with estimates of time and memory, and stop.")
     ] = False,
     tensorboard: Board = None,
     as_json: Annotated[

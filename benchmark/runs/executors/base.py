@@ -40,9 +40,7 @@ class Executor(Protocol):
         """
 
 
-def run(
-    executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | None = None, bars: bool = True
-) -> None:
+def run(executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | None = None, bars: bool = True) -> None:
     """Train the units and record their runs; a record is written the moment its run ends, whatever stops the rest.
 
     `watch` is shown every event; by default lines are printed; `bars`: show progress where there is a

@@ -6,19 +6,19 @@ the command line's help needs neither PyTorch nor pandas.
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmark.api import load_results, run, table
-
 __all__ = ["__version__", "load_results", "run", "table"]
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from benchmark.api import load_results, run, table
+else:
 
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        from benchmark import api  # loads pandas
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            from benchmark import api  # loads pandas
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+            return getattr(api, name)
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

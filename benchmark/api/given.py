@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmark.cli import inputs
 from benchmark.common.text import printable
@@ -82,7 +82,7 @@ def settings(given: Mapping[str, Setting] | None) -> dict[str, object]:
         raise InputError(f"settings: {given!r:.80} is no dict of settings, for example {{'tasks': 3}}")
     values = {}
     for name, value in given.items():
-        value = value.item() if getattr(value, "shape", None) == () else value
+        value = _python(value)
         if not (isinstance(name, str) and isinstance(value, (bool, int, float, str, type(None)))):
             raise InputError(f"settings: {name!r:.80} cannot be {value!r:.80}; give numbers, truth values or text")
         values[name] = value
@@ -94,6 +94,11 @@ def path(name: str, given: object) -> Path:
     if not isinstance(given, (str, os.PathLike)) or not str(given).strip():
         raise InputError(f"{name}: {given!r:.80} is no path; name a directory")
     return Path(os.path.expanduser(given))
+
+
+def _python(value: Any) -> object:
+    """A number of NumPy as Python's own; anything else as it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 def _several(name: str, given: object) -> Sequence[object]:
@@ -157,7 +162,7 @@ def _edited(name: str) -> bool:
         return False  # loading it will tell
 
 
-def _integer(name: str, given: object, least: int, most: int) -> int:
+def _integer(name: str, given: Any, least: int, most: int) -> int:
     try:
         value = None if isinstance(given, bool) else operator.index(given)
     except TypeError:

@@ -6,10 +6,10 @@ Time comes from recorded runs that are as similar as possible; memory from the s
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmark.records.schema import Record
 from benchmark.streams.kinds import StreamKind
@@ -45,7 +45,7 @@ class Wanted:
 
     method: str
     stream: str
-    settings: Mapping[str, object]
+    settings: Mapping[str, Any]
     full: float | None
     device: str
     processor: str
@@ -80,7 +80,7 @@ def full_task(kind: StreamKind) -> float | None:
     return examples / kind.tasks if examples and kind.heads == "per task" else examples
 
 
-def steps(settings: Mapping[str, object], full: float | None) -> float | None:
+def steps(settings: Mapping[str, Any], full: float | None) -> float | None:
     """tasks * epochs * examples / batch_size, at least one for each task and epoch; None where it needs an unknown
     `full`."""
     examples = settings["train_examples"] or full
@@ -96,11 +96,11 @@ def time_of(wanted: Wanted, records: Iterable[Record]) -> Time | None:
     processors. Of these, those that differ in the fewest settings are taken: the median of their seconds a step,
     times the steps of the run.
     """
-    known = [record for record in records if _comparable(wanted, record)]
+    known = list(_known(wanted, records))
     kind = "processor" if wanted.device == "cpu" else "GPU"
     for here in (True, False):
         for own in (True, False):
-            chosen = [r for r in known if (_here(wanted, r), r.method == wanted.method) == (here, own)]
+            chosen = [each for each in known if (each.here, each.own) == (here, own)]
             if chosen:
                 who = wanted.method if own else "other methods"
                 where = f"on {'this' if here else 'another'} {kind}"
@@ -129,35 +129,42 @@ def memory_of(first: Stream, seeds: int, theta: int, state: int, shared: bool) -
     return Memory(LIBRARIES, round(data), seeds * (COPIES * theta + state) + WORKING)
 
 
-def _comparable(wanted: Wanted, record: Record) -> bool:
-    return (
-        record.status == "complete"
-        and record.stream == wanted.stream
-        and record.provenance.device == wanted.device
-        and record.settings.get("network") == wanted.settings.get("network")
-        and steps(record.settings, wanted.full) is not None
-    )
+class _Known(NamedTuple):
+    """What a recorded run tells: seconds a step, whether its method and processor are those wanted, what differs."""
+
+    a_step: float
+    own: bool
+    here: bool
+    differing: set[str]
 
 
-def _here(wanted: Wanted, record: Record) -> bool:
-    return record.provenance.processor == wanted.processor
+def _known(wanted: Wanted, records: Iterable[Record]) -> Iterator[_Known]:
+    """The complete runs on the same stream, network and kind of device."""
+    network = wanted.settings.get("network")
+    for record in records:
+        same = (record.stream, record.provenance.device) == (wanted.stream, wanted.device)
+        count = steps(record.settings, wanted.full)
+        if same and record.status == "complete" and record.settings.get("network") == network and count is not None:
+            own, here = record.method == wanted.method, record.provenance.processor == wanted.processor
+            yield _Known(record.seconds / count, own, here, _differing(wanted, record))
 
 
-def _from(wanted: Wanted, records: Sequence[Record], name: str) -> Time:
-    differing = [_differing(wanted, record) for record in records]
-    least = min(map(len, differing))
-    near = [(record, names) for record, names in zip(records, differing, strict=True) if len(names) == least]
-    a_step = median(record.seconds / steps(record.settings, wanted.full) for record, _ in near)
-    names = sorted(set().union(*(names for _, names in near)))
+def _from(wanted: Wanted, known: Sequence[_Known], name: str) -> Time | None:
+    count = steps(wanted.settings, wanted.full)
+    if count is None:
+        return None
+    least = min(len(each.differing) for each in known)
+    near = [each for each in known if len(each.differing) == least]
+    names = sorted(set().union(*(each.differing for each in near)))
     basis = f"from {len(near)} recorded {'run' if len(near) == 1 else 'runs'} of {name}"
     if any(name in SCALED for name in names):
         basis += ", scaled by the number of steps"
-    others = [name for name in names if name != "tasks" and name not in SCALED[:3]]
+    others = [name for name in names if name not in ("tasks", "epochs", "train_examples")]
     if others:
         basis += (
             f"; their {' and '.join(others)} differ{'s' if len(others) == 1 else ''}, which is not taken into account"
         )
-    return Time(a_step * steps(wanted.settings, wanted.full), basis)
+    return Time(median(each.a_step for each in near) * count, basis)
 
 
 def _differing(wanted: Wanted, record: Record) -> set[str]:

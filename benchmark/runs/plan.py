@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.common import memory
 from benchmark.records import checkpoint, store
@@ -59,6 +59,8 @@ class CellPlan:
 
     def recorded(self, results: Path, seed: int) -> bool:
         """Whether the run is recorded under these settings, this code and these data, which must be at hand."""
+        if self.first is None:
+            raise ValueError("without the data it cannot be told whether a record is of the same data")
         method, data = self.method.id, self.first.digests
         return store.recorded(results, method, self.stream, seed, self.settings, self.code, data)
 
@@ -91,9 +93,9 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of small layers
-    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. Raises
-    InputError for methods, streams, settings, data or records that cannot be used.
+    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of
+    small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy
+    already. Raises InputError for methods, streams, settings, data or records that cannot be used.
     """
     units, among = [], 0
     for cell in cells(methods, streams, seeds[0], overrides, data):
@@ -120,7 +122,7 @@ def cells(
     settings_by_cell = settings_of_cells(methods, streams, seed, overrides, data)
 
     @cache
-    def probe(source: str, *settings: object) -> Stream | None:
+    def probe(source: str, *settings: Any) -> Stream | None:
         if not download and _lacks_data(source, data):
             return None
         with memory.refused(stream_id(source)):

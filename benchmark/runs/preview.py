@@ -23,6 +23,7 @@ from benchmark.runs.experiment import Experiment
 from benchmark.runs.plan import CellPlan
 from benchmark.runs.unit import Unit
 from benchmark.streams.archives import ARCHIVES
+from benchmark.streams.build import Stream
 from benchmark.streams.names import from_elsewhere
 from benchmark.training import engine
 from benchmark.training.external import settings_of
@@ -68,8 +69,9 @@ class Preview:
     @property
     def seconds(self) -> float | None:
         """The sum of all runs to do; None where that of one is not known."""
-        times = [cell.time and cell.time.seconds * len(cell.to_do) for cell in self.cells if cell.to_do]
-        return None if None in times else sum(times)
+        to_do = [cell for cell in self.cells if cell.to_do]
+        known = [cell.time.seconds * len(cell.to_do) for cell in to_do if cell.time]
+        return sum(known) if len(known) == len(to_do) else None
 
 
 def preview(experiment: Experiment) -> Preview:
@@ -144,22 +146,19 @@ def _estimated(plan: CellPlan, cell: CellPreview, records: Sequence[Record], dev
     processor = "" if gpu_elsewhere else provenance.processor(device)
     wanted = Wanted(cell.method, cell.stream, cell.settings, full, device, processor, threads)
     together = 1 if plan.alone(device) else len(cell.to_do)
-    needed = _memory(plan, together) if plan.first is not None and device == "cpu" else None
+    needed = _memory(plan, plan.first, together) if plan.first is not None and device == "cpu" else None
     return replace(cell, time=estimate.time_of(wanted, records), memory=needed)
 
 
-def _memory(plan: CellPlan, seeds: int) -> Memory:
+def _memory(plan: CellPlan, first: Stream, seeds: int) -> Memory:
     with memory.refused(f"{plan.method.id} on {plan.stream}"), errors_told(plan.method), torch.no_grad():
-        state = engine.Cell(plan.method, [plan.first], plan.settings, "cpu").state()
+        state = engine.Cell(plan.method, [first], plan.settings, "cpu").state()
     theta = state.pop("theta").nbytes
     rest = sum(value.nbytes for value in state.values())
-    return estimate.memory_of(plan.first, seeds, theta, rest, shared=not from_elsewhere(plan.source))
+    return estimate.memory_of(first, seeds, theta, rest, shared=not from_elsewhere(plan.source))
 
 
 def _elapsed(units: Sequence[Unit], cells: Sequence[CellPreview], processes: int | None) -> float | None:
-    times = {(cell.method, cell.stream): cell.time for cell in cells}
-    mine = [times[unit.method, unit.stream] for unit in units]
-    if processes is None or None in mine:
-        return None
-    durations = [time.seconds * len(unit.seeds) for time, unit in zip(mine, units, strict=True)]
-    return estimate.makespan(durations, processes)
+    times = {(cell.method, cell.stream): cell.time.seconds for cell in cells if cell.time}
+    known = [times[key] * len(unit.seeds) for unit in units if (key := (unit.method, unit.stream)) in times]
+    return estimate.makespan(known, processes) if processes and len(known) == len(units) else None

@@ -72,11 +72,13 @@ def small(methods, results: Path, **more) -> pd.DataFrame:
 
 
 def said(results: Path) -> dict[str, dict]:
-    """What the records say but for the time, by their places."""
+    """What the records say but for the time and the state of the checkout, by their places."""
     found = {}
     for path in sorted(results.rglob("seed-*.json")):
         record = json.loads(path.read_text())
-        del record["seconds"], record["provenance"]["started"], record["provenance"]["digest"]
+        del record["seconds"]
+        for name in ("started", "commit", "clean", "digest"):
+            del record["provenance"][name]
         found[str(path.relative_to(results))] = record
     return found
 

@@ -101,6 +101,7 @@ def test_data_that_are_missing_are_named_and_stay_missing(tmp_path, capsys, monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("BENCHMARK_DATA", raising=False)
+    monkeypatch.setattr(base, "cores", lambda: 2)  # of which each of the two seeds of a ResNet takes one
     known = record("ewc", "split-cifar100", 0, MATRIX, tasks=2)
     store.save(Path("results"), known)
     monkeypatch.setattr(plan, "code_version", lambda method: known.provenance.code)
@@ -114,6 +115,7 @@ def test_data_that_are_missing_are_named_and_stay_missing(tmp_path, capsys, monk
     (cell,) = json.loads(capsys.readouterr().out)["cells"]
     assert (cell["recorded"], cell["recorded_unchecked"], cell["to_do"]) == ([], [0], [1])
     assert (cell["missing_data"], cell["memory_bytes"]) == ("CIFAR-100", None) and cell["seconds_a_seed"] == 1.5
+    assert cell["basis"] == "from 1 recorded run of ewc on split-cifar100 on another processor"
 
 
 def test_a_state_that_a_run_would_remove_stays(recorded, capsys, monkeypatch):

@@ -1,13 +1,20 @@
 """What a person types on the command line, read into names, seeds and settings."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.streams import names as stream_names
 from benchmark.streams.kinds import STREAMS
 from benchmark.training import external
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.records.schema import Record
 
 MOST_SEEDS = 1000
 LAST_SEED = 2**32 - 1
@@ -63,6 +70,26 @@ def streams(given: Sequence[str] | None, default: Collection[str]) -> list[str]:
         if same != name:
             raise InputError(f"--stream: {same} and {name} would be recorded as one stream; rename a file")
     return sorted(chosen, key=lambda name: list(STREAMS).index(name) if name in STREAMS else len(STREAMS))
+
+
+def records(results: Path, methods: Sequence[str] | None, streams: Sequence[str] | None) -> list[Record]:
+    """The records below a results directory; only those of the methods and streams given, if any are.
+
+    Raises InputError, with the nearest known name, for one that is neither the suite's nor recorded, for a record
+    that is not sound, and where no record is left.
+    """
+    from benchmark.records.store import load_all
+
+    everything = load_all(results)
+    known = dict.fromkeys([*METHOD_ROWS, *sorted({record.method for record in everything})])
+    ids = [external.id_of(name) if name not in known and external.is_code(name) else name for name in methods or ()]
+    names("--method", ids, known, ())
+    labels = [stream_names.stream_id(name) for name in streams or ()]
+    names("--stream", labels, dict.fromkeys([*STREAMS, *sorted({record.stream for record in everything})]), ())
+    chosen = [r for r in everything if (not ids or r.method in ids) and (not labels or r.stream in labels)]
+    if not chosen:
+        raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
+    return chosen
 
 
 def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:

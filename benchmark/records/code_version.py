@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+from functools import cache
 
 from methods.method import Method
 
@@ -12,6 +13,7 @@ RESULTS_VERSION = 1
 """Raised by hand whenever a change of the suite changes the numbers of a run; older records are then run again."""
 
 
+@cache  # the code that runs is the one that was loaded, whatever happens to its file later
 def code_version(method: type[Method]) -> str:
     """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
 

@@ -104,6 +104,11 @@ def id_of(spec: str) -> str:
     return spec if spec in METHOD_ROWS else method_named(spec).id
 
 
+def forget() -> None:
+    """Load external methods anew when they are next named, as a file that was edited meanwhile."""
+    _external.cache_clear()
+
+
 @cache
 def _external(spec: str) -> type[Method]:
     from benchmark.training.checks import check

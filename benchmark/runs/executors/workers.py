@@ -67,7 +67,7 @@ class Worker:
         if START == "forkserver":
             context.set_forkserver_preload(["benchmark.runs.work"])
         self.pipe, other = context.Pipe()
-        with _interrupt_ignored():
+        with _starting():
             self.process: BaseProcess = context.Process(
                 target=_serve, args=(other, where, dict(os.environ)), daemon=True
             )
@@ -118,16 +118,23 @@ def ready(workers: list[Worker], timeout: float) -> None:
 
 
 @contextmanager
-def _interrupt_ignored() -> Iterator[None]:
-    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, in silence."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _starting() -> Iterator[None]:
+    """Processes started inside the block ignore SIGINT for good: at Ctrl-C the parent ends them, in silence.
+
+    They do not run the caller's script again, as new processes do by default: it would call `run` once more, and they
+    need nothing of it.
+    """
+    script = vars(sys.modules["__main__"])
+    named = {name: script.pop(name) for name in ("__file__", "__spec__") if name in script}
+    script["__spec__"] = None
+    main = threading.current_thread() is threading.main_thread()  # which alone may set handlers
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        script.update(named)
+        if main:
+            signal.signal(signal.SIGINT, before)
 
 
 def _serve(pipe: Connection, where: Where, environment: dict[str, str]) -> None:

@@ -52,7 +52,7 @@ class Network(Protocol):
 
         Each call draws new dropout masks and updates the running statistics of batch norm. It calls the loss once,
         with the outputs [S, B, C] of each example's own head, or with every_head with those of all heads,
-        [S, B, H, C]. Raises InputError if the loss does not return [S] numbers that depend on the outputs.
+        [S, B, H, C]. Raises ValueError if the loss does not return [S] numbers that depend on the outputs.
         On a GPU, passes with a loss are not captured as a CUDA graph: a loss may do something else at each call.
         """
 

@@ -16,5 +16,7 @@ def cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
 
 def own_head(outputs: Tensor, batch: Batch) -> Tensor:
     """Each example's own head: outputs [S, B, H, C] of all heads -> [S, B, C]."""
+    if outputs.shape[2] == 1:
+        return outputs[:, :, 0]
     columns = batch.heads[:, :, None, None].expand(-1, -1, 1, outputs.shape[3])
     return outputs.gather(2, columns).squeeze(2)

@@ -41,7 +41,7 @@ class LwF(Method):
 
         def loss(outputs, batch):
             logs = (outputs[:, :, heads] / temperature).log_softmax(3)
-            distillation = -(targets * logs).sum((2, 3)).mean(1)
+            distillation = (targets * logs).sum((1, 2, 3)) / -batch.labels.shape[1]
             return cross_entropy(own_head(outputs, batch), batch) + self.settings.lwf_lambda * distillation
 
         return net.gradient(batch, loss, every_head=True)

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 import safetensors.torch
@@ -13,6 +14,8 @@ from benchmark.streams.build import build
 from benchmark.training.conformance import CLAUSES, findings
 from benchmark.training.engine import Cell
 from benchmark.training.external import method_named
+from methods.batch import Batch
+from methods.losses import cross_entropy
 from methods.settings import settings_for
 from tests.oracles.plain import PlainRun, in_a_row
 from tests.oracles.plain_resnet import OnResNet
@@ -168,3 +171,17 @@ def test_it_runs_on_a_device_without_a_look_at_a_number(cifar, name, stream):  #
     there = cell_of(name, stream, {"train_examples": 45, "dropout": 0.2}, device="meta")
     train_two_phases(there)
     assert there.net.theta.is_meta
+
+
+def test_the_page_shows_the_code_as_it_is():
+    """The method of the page stands in the file, whatever its indentation."""
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
+    blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    shown = [block for block in blocks if "self" in block]
+    source = FILES["lwf"].read_text(encoding="utf-8")
+    assert len(shown) == 1 and all(indent(block, "    ") in source for block in shown)
+    smooth, names = next(block for block in blocks if "smooth" in block), {"cross_entropy": cross_entropy}
+    exec(smooth, names)
+    outputs, labels = torch.randn(2, 5, 4), torch.randint(0, 4, (2, 5))
+    expected = F.cross_entropy(outputs.transpose(1, 2), labels, reduction="none", label_smoothing=0.1).mean(1)
+    assert torch.allclose(names["smooth"](outputs, Batch(None, labels, labels)), expected, atol=1e-6)

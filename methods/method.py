@@ -6,6 +6,7 @@ which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C class
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,14 +34,43 @@ class Gradient(Protocol):
         """The gradient as numbers, [S, P]."""
 
 
+Loss = Callable[[Tensor, Batch], Tensor]
+"""loss(outputs, batch) -> [S]: one number a seed, any function of the outputs that autograd can differentiate.
+
+outputs: float32 [S, B, C], or [S, B, H, C] with every_head. A seed's number depends on that seed's outputs alone.
+"""
+
+
 class Network(Protocol):
     """S networks side by side. `theta` [S, P] holds all their parameters; zeros that fill a row's last cache line are
-    among the P, and in gradients too."""
+    among the P, and in gradients too. H: the heads, 1 on a one-head stream."""
 
     theta: Tensor
 
-    def gradient(self, batch: Batch) -> Gradient:
-        """Gradient of each seed's mean cross-entropy over its batch."""
+    def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Gradient:
+        """Gradient of each seed's loss over its batch, in training mode; without a loss, of its mean cross-entropy.
+
+        Each call draws new dropout masks and updates the running statistics of batch norm. It calls the loss once,
+        with the outputs [S, B, C] of each example's own head, or with every_head with those of all heads,
+        [S, B, H, C]. Raises ValueError if the loss does not return [S] numbers that depend on the outputs.
+        On a GPU, passes with a loss are not captured as a CUDA graph: a loss may do something else at each call.
+        """
+
+    def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
+        """Outputs [S, B, C] of each example's own head, or [S, B, H, C] of all heads; no gradient flows into them.
+
+        Without a snapshot: of the network as it is, in training mode. The call draws new dropout masks. Batch norm uses
+        the batch's mean and variance, and its running statistics stay as they are.
+        With a snapshot: of the network as it was, in evaluation mode. There is no dropout, batch norm uses the
+        running statistics of the snapshot, and nothing is drawn.
+        """
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the parameters and of the running statistics of batch norm, for `outputs`."""
+
+
+Snapshot = dict[str, Tensor]
+"""A network at one moment, as tensors by name, which a method's `state` can give and `restore` take back."""
 
 
 class Randomness(Protocol):

@@ -82,7 +82,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         from benchmark.records.schema import unrecordable
 
         method = method_named(spec)
-        settings = settings_for(method.id, stream_id(stream), others, method.Settings)
+        settings = settings_for(method.id, stream_id(stream), others, method.Settings, method.stream_settings)
         name = unrecordable(settings)  # told now, for a record is made when all is trained
         if name is not None:
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
@@ -96,7 +96,7 @@ def sources_of(spec: str, stream: str) -> dict[str, str]:
     if spec in METHOD_ROWS:
         return sources_for(spec, stream_id(stream))
     method = method_named(spec)
-    return sources_for(method.id, stream_id(stream), method.Settings)
+    return sources_for(method.id, stream_id(stream), method.Settings, method.stream_settings)
 
 
 def id_of(spec: str) -> str:

@@ -6,13 +6,14 @@ Each file of this folder that holds a method says all of it in its class: `id`, 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import NamedTuple
 
 from methods.errors import InputError
+from methods.literals import ClassText, class_with_id
 
 StreamSettings = Mapping[str, Mapping[str, tuple[object, str]]]
 """By stream and setting: a value and its source."""
@@ -47,57 +48,25 @@ def described(folder: Path) -> dict[str, Description]:
     """
     found: dict[str, Description] = {}
     for path in sorted(folder.glob("*.py")):
-        for each in _in_file(path):
+        text = class_with_id(path)
+        if text:
+            each = _description(text)
             if each.id in found:
                 raise InputError(f"{path}: its id '{each.id}' is also that of {found[each.id].module}; choose another")
             found[each.id] = each
     return {each.id: each for each in sorted(found.values(), key=lambda each: (each.order, each.id))}
 
 
-def _in_file(path: Path) -> list[Description]:
-    """The method of a file, or none: a class that gives itself an id is one."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
-    classes = [(node, _assigned(node)) for node in tree.body if isinstance(node, ast.ClassDef)]
-    methods = [(node, values) for node, values in classes if "id" in values]
-    if len(methods) > 1:
-        raise InputError(f"{path} holds {len(methods)} classes with an id; give each method a file of its own")
-    return [_description(path, node, values) for node, values in methods]
-
-
-def _assigned(node: ast.ClassDef) -> dict[str, ast.expr]:
-    """What stands in the body of a class as NAME = VALUE."""
-    values = {}
-    for each in node.body:
-        targets = each.targets if isinstance(each, ast.Assign) else [getattr(each, "target", None)]
-        if isinstance(each, ast.Assign | ast.AnnAssign) and each.value is not None:
-            values |= {target.id: each.value for target in targets if isinstance(target, ast.Name)}
-    return values
-
-
-def _description(path: Path, node: ast.ClassDef, values: Mapping[str, ast.expr]) -> Description:
-    def literal(name: str, kinds: type | tuple[type, ...], like: str, default: object = ...) -> object:
-        """The value of an attribute of the class. Raises InputError where it is missing or of no such kind."""
-        try:
-            value = ast.literal_eval(values[name]) if name in values or default is ... else default
-        except (KeyError, ValueError, TypeError):
-            value = ...
-        if not isinstance(value, kinds):
-            line = getattr(values.get(name), "lineno", node.lineno)
-            raise InputError(f"{path}, line {line}: class {node.name} needs a literal {name}, as {name} = {like}")
-        return value
-
-    memoryless = literal("memoryless", (bool, type(None)), "True, False or None")
-    row = MethodRow(literal("title", str, '"EWC"'), memoryless, literal("reference", str, '"its paper"'))
-    settings = literal("stream_settings", dict, '{"permuted-mnist": {"batch_size": (64, "its source")}}', {})
+def _description(text: ClassText) -> Description:
+    memoryless = text.literal("memoryless", (bool, NoneType), "True, False or None")
+    row = MethodRow(text.literal("title", str, '"EWC"'), memoryless, text.literal("reference", str, '"its paper"'))
+    like = '{"permuted-mnist": {"batch_size": (64, "its source")}}'
+    settings = text.literal("stream_settings", dict, like, {})
     wrong = misformed(settings)
     if wrong:
-        raise InputError(f"{path}, line {values['stream_settings'].lineno}: class {node.name}: {wrong}")
-    order = literal("order", int | float, "7", float("inf"))
-    module = f"methods.{path.stem}"
-    return Description(literal("id", str, '"ewc"'), module, node.name, row, order, settings)
+        raise text.wrong("stream_settings", f"is not sound: {wrong}")
+    order = text.literal("order", (int, float), "7", float("inf"))
+    return Description(text.literal("id", str, '"ewc"'), f"methods.{text.path.stem}", text.name, row, order, settings)
 
 
 def misformed(settings: object) -> str | None:

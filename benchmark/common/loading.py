@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from importlib.util import decode_source
+from importlib import import_module
+from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -56,6 +57,29 @@ def shown(file: str | None) -> str:
     """A path for people: from the current directory where it lies below."""
     here = Path.cwd()
     return str(Path(file).relative_to(here)) if file and Path(file).is_relative_to(here) else str(file)
+
+
+def attribute(module: str, path: str, option: str) -> object:
+    """What an installed module has at a path of attributes, as an entry point names it.
+
+    Raises InputError, one line, where it cannot be loaded.
+    """
+    file = None
+    try:
+        found = find_spec(module)
+        if found is None:
+            raise ModuleNotFoundError(f"No module named '{module}'")
+        file, value = found.origin, import_module(module)
+        for name in path.split("."):
+            value = getattr(value, name)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{option}: {module}:{path}: {place_of(error, file) if file else error}") from error
+    return value
+
+
+def classes_of(module: ModuleType) -> list[type]:
+    """The classes that a module defines itself."""
+    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
 
 
 def module_of_file(file: str, option: str = "--method") -> ModuleType:

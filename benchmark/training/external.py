@@ -7,14 +7,12 @@ package. What takes time to import is imported where it is needed, for the comma
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common.loading import attribute, classes_of, module_of_file, shown
 from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -123,9 +121,7 @@ def _external(spec: str) -> type[Method]:
 def _only_method(module: ModuleType, file: str) -> type[Method]:
     from methods.method import Method
 
-    classes = [
-        value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
-    ]
+    classes = classes_of(module)
     methods = [cls for cls in classes if issubclass(cls, Method)]
     if len(methods) == 1:
         return methods[0]
@@ -137,16 +133,7 @@ def _only_method(module: ModuleType, file: str) -> type[Method]:
 def _attribute(module: str, path: str) -> type[Method]:
     from methods.method import Method
 
-    file = None
-    try:
-        found = find_spec(module)
-        if found is None:
-            raise ModuleNotFoundError(f"No module named '{module}'")
-        file, value = found.origin, importlib.import_module(module)
-        for name in path.split("."):
-            value = getattr(value, name)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"--method: {module}:{path}: {place_of(error, file) if file else error}") from error
+    value = attribute(module, path, "--method")
     if not (isinstance(value, type) and issubclass(value, Method)):
         raise InputError(f"--method: {module}:{path} is no subclass of methods.method.Method")
     return value

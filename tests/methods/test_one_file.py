@@ -88,4 +88,6 @@ def test_it_stands_where_its_order_says(told):
 
 def test_every_built_in_method_is_restated():
     missing = METHODS.keys() - set(RESTATED)
-    assert not missing, f"restate {', '.join(missing)} as a plain loop in tests/oracles/plain.py, and name it in RESTATED"
+    assert not missing, (
+        f"restate {', '.join(missing)} as a plain loop in tests/oracles/plain.py, and name it in RESTATED"
+    )

@@ -41,17 +41,19 @@ def test_settings_are_given_for_streams_of_the_suite_and_within_their_ranges():
         assert each.stream_settings.keys() <= STREAMS.keys(), id
         for stream, chosen in each.stream_settings.items():
             settings = settings_for(id, stream)
-            assert {name: getattr(settings, name) for name in chosen} == {name: pair[0] for name, pair in chosen.items()}
+            assert {name: getattr(settings, name) for name in chosen} == {
+                name: pair[0] for name, pair in chosen.items()
+            }
 
 
-SOUND = '''
+SOUND = """
 class Mine(Method):
     id = "mine"
     title = "Mine"
     memoryless = None
     reference: str = "a paper"
     stream_settings = {"split-digits": {"epochs": (2, "a guess")}}
-'''
+"""
 
 
 def test_methods_are_found_by_their_files_and_ordered(tmp_path):
@@ -69,11 +71,19 @@ def test_methods_are_found_by_their_files_and_ordered(tmp_path):
 BAD = {
     "no title": ('    title = "Mine"\n', "", "mine.py, line 2: class Mine needs a literal title"),
     "a title that is computed": ('"Mine"', "str(1)", "mine.py, line 4: class Mine needs a literal title"),
-    "memoryless as text": ("None", '"no"', "line 5: class Mine needs a literal memoryless, as memoryless = True, False"),
+    "memoryless as text": (
+        "None",
+        '"no"',
+        "line 5: class Mine needs a literal memoryless, as memoryless = True, False",
+    ),
     "an id that is computed": ('"mine"', "NAME", "line 3: class Mine needs a literal id"),
     "an order as text": ("id =", "order = '1'\n    id =", "line 3: class Mine needs a literal order"),
     "settings without streams": ('{"split-digits": {"epochs": (2, "a guess")}}', '{"epochs": 2}', "must be as {"),
-    "a setting without its source": ('(2, "a guess")', "2", "stream_settings of 'split-digits': 'epochs' must be a value"),
+    "a setting without its source": (
+        '(2, "a guess")',
+        "2",
+        "stream_settings of 'split-digits': 'epochs' must be a value",
+    ),
     "a syntax error": ("class Mine", "class class", "mine.py: invalid syntax"),
     "two methods": ("class Mine", "class Other:\n    id = 'other'\n\n\nclass Mine", "holds 2 classes with an id"),
 }

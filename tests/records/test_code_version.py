@@ -27,7 +27,7 @@ RECORDED = {
 }
 """As the committed records name the code of each method."""
 OF_MEMORY = ("agem", "er-reservoir")
-SOURCE = '''
+SOURCE = """
 class Mine(Method):
     id = "mine"
     title = "Mine"
@@ -39,7 +39,7 @@ class Mine(Method):
 
     def direction(self, net, batch):
         return net.gradient(batch).dense() * self.scale
-'''
+"""
 
 
 def version(text: str) -> str:

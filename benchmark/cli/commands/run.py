@@ -51,8 +51,16 @@ def run(
         ),
     ] = None,
     executor: Annotated[
-        str, typer.Option(metavar="|".join(executors.EXECUTORS), help="What trains: this machine, Ray or Slurm.")
+        str,
+        typer.Option(
+            metavar="|".join(executors.EXECUTORS),
+            help="What trains: this machine, Ray or Slurm; or an executor of your own: ./file.py, package.module:Class, "
+            "or the name of an installed one.",
+        ),
     ] = "local",
+    executor_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the executor; may be repeated.")
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -81,9 +89,7 @@ def run(
     streams = inputs.streams(stream, PAPER_STREAMS)
     numbers, changes = inputs.seeds(seeds, seed), inputs.pairs("--set", set, "tasks=3")
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
-    inputs.one_of("--executor", executor, executors.EXECUTORS)
-    parameters = inputs.pairs("--slurm", slurm, "partition=cpu")
-    executors.check(executor, address, parameters)
+    options = _executor_options(executor, executor_option, address, slurm)
     aside = sys.stderr if as_json else sys.stdout
     try:
         units, where, trainer = _plan(
@@ -94,7 +100,7 @@ def run(
             jobs,
             threads,
             force,
-            (executor, jobs, address, parameters),
+            (executor, jobs, options),
             aside,
         )
         _train(trainer, units, where, as_json, tensorboard)
@@ -107,6 +113,20 @@ def run(
         ) from None
     again = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
     print(printable(f"records are in {results}; see the table: python -m benchmark table{again}"), file=aside)
+
+
+def _executor_options(name: str, given, address: str | None, slurm) -> dict[str, str]:
+    """The executor's options. Raises InputError where there is no such executor, or its library is not installed."""
+    if not executors.is_code(name):
+        inputs.one_of("--executor", name, dict.fromkeys([*executors.EXECUTORS, *executors.installed()]))
+    options = inputs.pairs("--executor-option", given, "partition=cpu")
+    parameters = inputs.pairs("--slurm", slurm, "partition=cpu")
+    if address is not None and name != "ray":
+        raise InputError("--address is the address of a Ray cluster; add --executor ray")
+    if parameters and name != "slurm":
+        raise InputError("--slurm is for Slurm jobs; add --executor slurm")
+    executors.check(name)
+    return options | parameters | ({} if address is None else {"address": address})
 
 
 def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
@@ -123,14 +143,15 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
     from benchmark.runs.executors.base import Where, check_writable, threads_of
 
     trainer = executors.named(*executor)
-    elsewhere = executor[0] != "local" and device == "cuda"  # this machine needs no GPU then
-    place = device if elsewhere else work.device_named(device)
+    remote = getattr(trainer, "remote", False) and device == "cuda"  # this machine needs no GPU then
+    place = device if remote else work.device_named(device)
     units = plan.plan(methods, streams, seeds, overrides, results, data, place, force)
     if units:
         check_writable(results)
     where = Where(results, data, place, threads or threads_of(units, place, jobs))
     runs, missing = len(methods) * len(streams) * len(seeds), sum(len(unit.seeds) for unit in units)
-    todo = f"{missing} to do on {place}, {trainer.manner(units, where)}" if units else "none to do"
+    with executors.errors_told(type(trainer)):
+        todo = f"{missing} to do on {place}, {trainer.manner(units, where)}" if units else "none to do"
     print(
         f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
         f"{runs - missing} recorded already, {todo}",
@@ -143,9 +164,21 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
 def _train(trainer, units, where, as_json: bool, board: Path | None) -> None:
     from benchmark.runs.executors.base import run as train
 
-    with _watching(as_json, board, where.results) as watch:
+    with _watching(as_json, board, where.results) as watch, executors.errors_told(type(trainer)):
         if units:
             train(trainer, units, where, watch)
+            _check_recorded(trainer, units, where.results)
+
+
+def _check_recorded(trainer, units, results: Path) -> None:
+    """Raises InputError where an executor ended as if all was done, and runs have no record."""
+    from benchmark.records.store import path_of
+
+    places = [path_of(results, unit.method, unit.stream, seed, unit.settings) for unit in units for seed in unit.seeds]
+    missing = sum(not place.exists() for place in places)
+    if missing:
+        name = type(trainer).__name__
+        raise InputError(f"--executor: {name} ended and left {missing} of {len(places)} runs without a record")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -25,7 +25,10 @@ from methods.errors import InputError
 class Local:
     """This machine, `jobs` units at a time (default: one a core; on a GPU one)."""
 
-    def __init__(self, jobs: int | None) -> None:
+    id = "local"
+    options = ()
+
+    def __init__(self, jobs: int | None, options: Mapping[str, str] | None = None) -> None:
         self.jobs = jobs
 
     def manner(self, units: Sequence[Unit], where: Where) -> str:

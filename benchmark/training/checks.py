@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 from itertools import chain
 
+from pydantic import ValidationError
+
 from benchmark.common.loading import file_of, place_of, shown
 from benchmark.records.schema import is_identifier, unrecordable
+from benchmark.training.external import about
 from methods.catalogue import METHOD_ROWS, misformed
 from methods.errors import InputError
 from methods.method import Method
@@ -40,6 +43,11 @@ def check(method: type[Method]) -> None:
     check_phases(method, 3)
     _check_settings(method)
     _check_stream_settings(method)
+    try:
+        about(method)
+    except ValidationError as error:
+        first = error.errors()[0]
+        _refuse(method, method, f"its {first['loc'][0]} cannot be {str(first['input'])[:40]!r}: {first['msg']}")
 
 
 def _check_id(method: type[Method]) -> None:

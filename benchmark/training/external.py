@@ -20,6 +20,7 @@ from methods.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from benchmark.records.schema import About
     from methods.method import Method
     from methods.settings import Settings
 
@@ -100,6 +101,14 @@ def sources_of(spec: str, stream: str) -> dict[str, str]:
 def id_of(spec: str) -> str:
     """The id under which a method's runs are recorded."""
     return spec if spec in METHOD_ROWS else method_named(spec).id
+
+
+def about(method: type[Method]) -> About | None:
+    """What an external class gives of title, memoryless and reference; None for one of the suite, or if it is nothing."""
+    from benchmark.records.schema import About
+
+    given = {name: getattr(method, name) for name in About.model_fields if getattr(method, name, None) is not None}
+    return About(**given) if given and method.__module__.partition(".")[0] not in ("benchmark", "methods") else None
 
 
 @cache

@@ -104,7 +104,7 @@ def id_of(spec: str) -> str:
 
 
 def about(method: type[Method]) -> About | None:
-    """What an external class gives of title, memoryless and reference; None for one of the suite, or if it is nothing."""
+    """The title, memoryless and reference of an external class; None where it gives none, and for the suite's own."""
     from benchmark.records.schema import About
 
     given = {name: getattr(method, name) for name in About.model_fields if getattr(method, name, None) is not None}

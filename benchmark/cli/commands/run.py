@@ -54,8 +54,8 @@ def run(
         str,
         typer.Option(
             metavar="|".join(executors.EXECUTORS),
-            help="What trains: this machine, Ray or Slurm; or an executor of your own: ./file.py, package.module:Class, "
-            "or the name of an installed one.",
+            help="What trains: this machine, Ray or Slurm; or an executor of your own: ./file.py, "
+            "package.module:Class, or the name of an installed one.",
         ),
     ] = "local",
     executor_option: Annotated[

@@ -50,7 +50,10 @@ LOST = (
 
 
 def drive(units: Sequence[Unit], where: Where, show: Watch, jobs: int | None, address: str | None) -> None:
-    """Train the units on the cluster at `address`, or on a Ray of our own. Raises InputError where the cluster fails."""
+    """Train the units on the cluster at `address`, or on a Ray of our own.
+
+    Raises InputError where the cluster fails.
+    """
     need = needs(where)["CPU"]
     with connected(address, jobs * need if jobs else max(cores(), need), units):
         try:

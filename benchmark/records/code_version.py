@@ -71,8 +71,10 @@ def _without(tree: ast.Module, name: str, attributes: Iterable[str]) -> ast.Modu
 def _is(statement: ast.stmt, attributes: Iterable[str]) -> bool:
     """Whether the statement gives a literal to one of these attributes and does nothing else."""
     match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name in attributes and _is_literal(value)
+        case (
+            ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=value)
+        ):
+            return value is not None and name in attributes and _is_literal(value)
     return False
 
 

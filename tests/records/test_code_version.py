@@ -57,6 +57,7 @@ def test_the_built_in_methods_have_the_versions_of_the_committed_records():
         ('"Mine"', '"Another title"'),
         ("    memoryless = True\n", ""),
         ("a paper", "another paper"),
+        ("reference =", "reference: str ="),
         ("order = 7", "order = 8"),
         ('(2, "a guess")', '(3, "our search")'),
         ("    scale = 2.0\n", "    # a comment\n    scale = 2.0\n"),

@@ -6,7 +6,7 @@ which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C class
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from methods.batch import Batch
-from methods.catalogue import METHOD_ROWS
+from methods.catalogue import StreamSettings
 from methods.settings import Settings
 
 LOWEST_LEARNING_RATE = 5e-5
@@ -104,17 +104,24 @@ class Penalty:
 
 
 class Method:
-    """One row of the table. Subclasses override what differs from plain SGD."""
+    """One row of the table. Subclasses override what differs from plain SGD.
+
+    `id` names its rows and the folder of its records. A built-in method also gives `title`, `memoryless` and
+    `reference`, all as literals; an external one may. `memoryless`: whether it keeps no example of past tasks, None
+    where the question does not apply.
+    """
 
     id: str
     title: str
     memoryless: bool | None
     reference: str
+    order: float  # among the built-in methods of the table: smaller numbers stand higher
+    stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: its own values on single streams
     Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
 
     def __init_subclass__(cls) -> None:
-        if cls.__dict__.get("id") in METHOD_ROWS:
-            cls.title, cls.memoryless, cls.reference = METHOD_ROWS[cls.id]
+        if "step_kind" not in cls.__dict__:
+            cls.step_kind = Method.step_kind  # never inherited: a subclass may do other things in its steps
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
         self.settings, self.problem = settings, problem
@@ -132,6 +139,16 @@ class Method:
     def direction(self, net: Network, batch: Batch) -> Gradient | Tensor:
         """The direction of descent for each seed: a gradient, or any dense [S, P] tensor."""
         return net.gradient(batch)
+
+    def step_kind(self) -> Hashable | None:
+        """The kind of the coming step; steps of one kind are recorded once, as a CUDA graph, and replayed.
+
+        Two steps are of one kind if `direction` does the same operations in both and what differs is only the numbers
+        in tensors that stay in their places, the batch, and numbers from the problem's `random`. It must name all
+        else that decides what a step does, such as how many examples a memory holds. None: steps are not recorded,
+        which is always right. It is not inherited. On a CPU nothing is recorded, and it is not asked.
+        """
+        return None
 
     def penalty(self) -> Penalty | None:
         """The quadratic penalty of the coming phase, if any; asked once, at the phase's start."""

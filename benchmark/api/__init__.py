@@ -15,7 +15,7 @@ from benchmark.api import given
 from benchmark.api.given import Methods, PathLike, Setting, Streams, told_in_python
 from benchmark.cli import inputs
 from benchmark.records import frames
-from benchmark.runs import executors, experiment
+from benchmark.runs import experiment
 from benchmark.runs.experiment import Experiment
 from benchmark.streams.kinds import PAPER_STREAMS
 from methods.errors import InputError
@@ -40,6 +40,7 @@ def run(
     executor: str = "local",
     address: str | None = None,
     slurm: Mapping[str, str | int] | None = None,
+    executor_options: Mapping[str, str | int] | None = None,
     force: bool = False,
     tensorboard: PathLike | None = None,
     verbose: bool = False,
@@ -54,7 +55,7 @@ def run(
     seeds: a number of seeds, counted from 0, or the seeds themselves: 5 and range(5) are the same.
     settings: what to change, by name, as {"tasks": 3, "stream.angle": 10}.
     data: where to look for MNIST and CIFAR-100 first; None: $BENCHMARK_DATA.
-    device, jobs, threads, executor, address, slurm, tensorboard: as the options of these names.
+    device, jobs, threads, executor, address, slurm, executor_options, tensorboard: as the options of these names.
     verbose: print a line for each finished run, and show progress where there is a terminal.
 
     Returns a row for each run, with the columns of `load_results`, in the order of their paths.
@@ -72,9 +73,11 @@ def run(
             device=inputs.one_of("--device", device, ("auto", "cpu", "cuda")),
             jobs=given.count("jobs", jobs),
             threads=given.count("threads", threads),
-            executor=inputs.one_of("--executor", executor, executors.EXECUTORS),
-            address=address,
-            slurm={name: str(value) for name, value in (slurm or {}).items()},
+            executor=executor,
+            options=inputs.executor_options(
+                executor, None, address, [f"{name}={value}" for name, value in (slurm or {}).items()]
+            )
+            | {name: str(value) for name, value in (executor_options or {}).items()},
             force=force,
         )
         board = None if tensorboard is None else given.path("tensorboard", tensorboard)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.runs import executors
 from benchmark.streams import names as stream_names
 from benchmark.streams.kinds import STREAMS
 from benchmark.training import external
@@ -116,3 +117,21 @@ def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, s
             raise InputError(f"{option}: '{key}' is given twice")
         values[key] = value
     return values
+
+
+def executor_options(
+    name: str, given: Sequence[str] | None, address: str | None, slurm: Sequence[str] | None
+) -> dict[str, str]:
+    """The options of the executor of that name: KEY=VALUE pairs, and the older ways to give Ray's and Slurm's.
+
+    Raises InputError where there is no such executor, or an option is another's.
+    """
+    if not executors.is_code(name):
+        one_of("--executor", name, dict.fromkeys([*executors.EXECUTORS, *executors.installed()]))
+    options = pairs("--executor-option", given, "partition=cpu")
+    parameters = pairs("--slurm", slurm, "partition=cpu")
+    if address is not None and name != "ray":
+        raise InputError("--address is the address of a Ray cluster; add --executor ray")
+    if parameters and name != "slurm":
+        raise InputError("--slurm is for Slurm jobs; add --executor slurm")
+    return options | parameters | ({} if address is None else {"address": address})

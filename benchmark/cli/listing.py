@@ -43,6 +43,16 @@ def stream(kind: StreamKind) -> str:
     return "\n".join([f"{title} ({place})", *text])
 
 
+def external_method(spec: str) -> str:
+    """What the class of an external method says about it; "" where that is nothing."""
+    said, id = external.about(external.method_named(spec)), external.id_of(spec)
+    if said is None:
+        return ""
+    kind = {True: "memoryless", False: "not memoryless", None: ""}[said.memoryless]
+    head = ", ".join(filter(None, [f"{id}  {said.title or id}", kind]))
+    return f"{head}: {said.reference}" if said.reference else head
+
+
 def settings(methods: Sequence[str], streams: Mapping[str, Mapping[str, object]]) -> str:
     """The settings of each method on each stream, every value beside its source; streams: with what is changed."""
     return "\n\n".join(_cell(method, stream, changes) for stream, changes in streams.items() for method in methods)

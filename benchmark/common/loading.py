@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from importlib.util import decode_source
+from importlib import import_module
+from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -123,6 +124,30 @@ def _content(file: str, option: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise InputError(f"{option}: cannot read {shown(file)} ({error.strerror}); name a Python file") from None
+
+
+def attribute(module: str, path: str, option: str) -> object:
+    """What an installed module has at a path of attributes, as an entry point names it.
+
+    Raises InputError, one line, where it cannot be loaded.
+    """
+    file = None
+    try:
+        found = find_spec(module)
+        if found is None:
+            raise ModuleNotFoundError(f"No module named '{module}'")
+        with sheltered():
+            file, value = found.origin, import_module(module)
+        for name in path.split("."):
+            value = getattr(value, name)
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise InputError(f"{option}: {module}:{path}: {place_of(error, file) if file else error}") from error
+    return value
+
+
+def classes_of(module: ModuleType) -> list[type]:
+    """The classes that a module defines itself."""
+    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
 
 
 def module_of_file(file: str, option: str = "--method") -> ModuleType:

@@ -43,8 +43,7 @@ class Experiment:
     jobs: int | None = None
     threads: int | None = None
     executor: str = "local"
-    address: str | None = None
-    slurm: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)  # of the executor
     force: bool = False
 
     @property
@@ -55,7 +54,7 @@ class Experiment:
     def check(self) -> None:
         """Raises InputError for options, methods and settings that cannot be used. Loads no PyTorch unless a method
         does."""
-        executors.check(self.executor, self.address, self.slurm)
+        executors.check(self.executor)
         for method in self.methods:
             external.id_of(method)  # an external one is loaded, or refused, before its settings are read
         try:
@@ -68,12 +67,12 @@ class Experiment:
         """The device to train on, "cpu" or "cuda". Raises InputError where this machine needs a GPU and has none."""
         from benchmark.runs.work import device_named
 
-        elsewhere = self.executor != "local" and self.device == "cuda"  # this machine needs no GPU then
-        return self.device if elsewhere else device_named(self.device)
+        remote = getattr(self.trainer(), "remote", False) and self.device == "cuda"  # this machine needs no GPU then
+        return self.device if remote else device_named(self.device)
 
     def trainer(self) -> Executor:
         """What trains the units."""
-        return executors.named(self.executor, self.jobs, self.address, self.slurm)
+        return executors.named(self.executor, self.jobs, self.options)
 
     def cells(self, download: bool = True) -> Iterator[CellPlan]:
         """See benchmark.runs.plan.cells."""
@@ -106,7 +105,8 @@ class Prepared:
         """How much is recorded and how much is to do."""
         asked = self.experiment
         missing = sum(len(unit.seeds) for unit in self.units)
-        manner = self.trainer.manner(self.units, self.where) if self.units else ""
+        with executors.errors_told(type(self.trainer)):
+            manner = self.trainer.manner(self.units, self.where) if self.units else ""
         return counts(asked, missing, f"on {self.where.device}, {manner}")
 
 
@@ -148,9 +148,22 @@ def train(prepared: Prepared, watch: Watch, board: Path | None = None, bars: boo
     """
     from benchmark.runs.executors import base
 
-    with _watching(watch, board, prepared.where.results) as show:
-        if prepared.units:
-            base.run(prepared.trainer, prepared.units, prepared.where, show, bars)
+    trainer, units, where = prepared.trainer, prepared.units, prepared.where
+    with _watching(watch, board, where.results) as show, executors.errors_told(type(trainer)):
+        if units:
+            base.run(trainer, units, where, show, bars)
+            _check_recorded(trainer, units, where.results)
+
+
+def _check_recorded(trainer: Executor, units: Sequence[Unit], results: Path) -> None:
+    """Raises InputError where an executor ended as if all was done, and runs have no record."""
+    from benchmark.records.store import path_of
+
+    places = [path_of(results, unit.method, unit.stream, seed, unit.settings) for unit in units for seed in unit.seeds]
+    missing = sum(not place.exists() for place in places)
+    if missing:
+        name = type(trainer).__name__
+        raise InputError(f"--executor: {name} ended and left {missing} of {len(places)} runs without a record")
 
 
 @contextmanager

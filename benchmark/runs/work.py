@@ -27,6 +27,7 @@ from benchmark.runs.unit import Unit, named
 from benchmark.streams.build import Stream, build
 from benchmark.streams.names import arguments_of
 from benchmark.training import engine
+from benchmark.training.external import about
 from methods.errors import InputError
 
 Tell = Callable[[Event], None]
@@ -175,6 +176,7 @@ class _Work:
             outcome.seconds,
             outcome.diverged,
             origin,
+            about(self.unit.load()),
         )
         self.tell(Saved(store.save(self.results, record), record))
 

@@ -146,7 +146,7 @@ def learns(method: type[Method]) -> None:
 
 def checks_settings(method: type[Method]) -> None:
     """Its own settings refuse what is no number where one is meant, and numbers out of any range."""
-    values = settings_for(method.id, "permuted-digits", None, method.Settings)
+    values = settings_for(method.id, "permuted-digits", None, method.Settings, method.stream_settings)
     for name in method.Settings.model_fields.keys() - Settings.model_fields.keys():
         number = isinstance(getattr(values, name), int | float) and not isinstance(getattr(values, name), bool)
         if number and _taken(method, name, "-1e300") and _taken(method, name, "1e300"):
@@ -172,7 +172,7 @@ def _cell(
     past: list[int] | None = None,
 ) -> Cell:
     """An untrained cell; with `past` only these tasks are the seeds' own, and no test set is."""
-    settings = settings_for(method.id, stream, changes, method.Settings)
+    settings = settings_for(method.id, stream, changes, method.Settings, method.stream_settings)
     streams = [_stream(stream, seed, settings.tasks, settings.train_examples) for seed in seeds]
     if past is not None:
         others = [_stream(stream, seed + 100, settings.tasks, settings.train_examples) for seed in seeds]
@@ -223,7 +223,7 @@ def _check_direction(given: object, theta: Tensor) -> None:
 
 def _taken(method: type[Method], name: str, value: str) -> bool:
     try:
-        settings_for(method.id, "permuted-digits", {name: value}, method.Settings)
+        settings_for(method.id, "permuted-digits", {name: value}, method.Settings, method.stream_settings)
     except InputError:
         return False
     return True

@@ -26,7 +26,6 @@ from benchmark.training.optimizers import Step
 from benchmark.training.phases import PhaseData, RecentData
 from methods.batch import Batch
 from methods.method import Method, Problem
-from methods.registry import moment
 from methods.settings import Settings
 
 EVALUATION_BATCH = {"mlp": 2500, "resnet18": 125}
@@ -161,7 +160,7 @@ class Cell:
         def take(batch: Batch) -> None:
             step(self.method.direction(self.net, batch))
 
-        return cuda_graphs.steps(take, self.random, partial(moment, self.method))
+        return cuda_graphs.steps(take, self.random, self.method.step_kind)
 
     def _note_divergence(self, step: int) -> None:
         """Keep on the device which seeds are lost by now and since when, so that a GPU need not wait for the CPU."""

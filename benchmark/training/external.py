@@ -7,14 +7,12 @@ package. What takes time to import is imported where it is needed, for the comma
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.common.loading import module_of_file, place_of, sheltered, shown
+from benchmark.common.loading import attribute, classes_of, module_of_file, shown
 from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -22,6 +20,7 @@ from methods.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from benchmark.records.schema import About
     from methods.method import Method
     from methods.settings import Settings
 
@@ -82,7 +81,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         from benchmark.records.schema import unrecordable
 
         method = method_named(spec)
-        settings = settings_for(method.id, stream_id(stream), others, method.Settings)
+        settings = settings_for(method.id, stream_id(stream), others, method.Settings, method.stream_settings)
         name = unrecordable(settings)  # told now, for a record is made when all is trained
         if name is not None:
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
@@ -96,7 +95,7 @@ def sources_of(spec: str, stream: str) -> dict[str, str]:
     if spec in METHOD_ROWS:
         return sources_for(spec, stream_id(stream))
     method = method_named(spec)
-    return sources_for(method.id, stream_id(stream), method.Settings)
+    return sources_for(method.id, stream_id(stream), method.Settings, method.stream_settings)
 
 
 def id_of(spec: str) -> str:
@@ -107,6 +106,14 @@ def id_of(spec: str) -> str:
 def forget() -> None:
     """Load external methods anew when they are next named, as a file that was edited meanwhile."""
     _external.cache_clear()
+
+
+def about(method: type[Method]) -> About | None:
+    """The title, memoryless and reference of an external class; None where it gives none, and for the suite's own."""
+    from benchmark.records.schema import About
+
+    given = {name: getattr(method, name) for name in About.model_fields if getattr(method, name, None) is not None}
+    return About(**given) if given and method.__module__.partition(".")[0] not in ("benchmark", "methods") else None
 
 
 @cache
@@ -128,9 +135,7 @@ def _external(spec: str) -> type[Method]:
 def _only_method(module: ModuleType, file: str) -> type[Method]:
     from methods.method import Method
 
-    classes = [
-        value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
-    ]
+    classes = classes_of(module)
     methods = [cls for cls in classes if issubclass(cls, Method)]
     if len(methods) == 1:
         return methods[0]
@@ -142,17 +147,7 @@ def _only_method(module: ModuleType, file: str) -> type[Method]:
 def _attribute(module: str, path: str) -> type[Method]:
     from methods.method import Method
 
-    file = None
-    try:
-        found = find_spec(module)
-        if found is None:
-            raise ModuleNotFoundError(f"No module named '{module}'")
-        with sheltered():
-            file, value = found.origin, importlib.import_module(module)
-        for name in path.split("."):
-            value = getattr(value, name)
-    except (Exception, SystemExit, GeneratorExit) as error:
-        raise InputError(f"--method: {module}:{path}: {place_of(error, file) if file else error}") from error
+    value = attribute(module, path, "--method")
     if not (isinstance(value, type) and issubclass(value, Method)):
         raise InputError(f"--method: {module}:{path} is no subclass of methods.method.Method")
     return value

@@ -14,7 +14,7 @@ from benchmark.cli.main import main
 from benchmark.cli.options import FORMATS
 from benchmark.records import store
 from benchmark.runs import plan
-from benchmark.runs.executors import base
+from benchmark.runs.executors import EXECUTORS, base
 from benchmark.streams import archives, build
 from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
@@ -179,6 +179,8 @@ FAULTS = {
     "--seed": ("run", beyond(0, 2**32 - 1) | NO_NUMBER),
     "--jobs": ("run", beyond(1, 1024) | NO_NUMBER),
     "--device": ("run", unknown(("auto", "cpu", "cuda"))),
+    "--executor": ("run", unknown(EXECUTORS)),
+    "--executor-option": ("run", TEXT.filter(lambda text: "=" not in text)),
     "--format": ("table", unknown(FORMATS)),
     "--set": ("run", unknown(Settings.model_fields)),
     "--data": ("data", st.sampled_from(["none/at/all", "file", "~no-such-person", "x" * 300])),

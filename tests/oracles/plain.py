@@ -13,6 +13,9 @@ from benchmark.common.randomness import Randomness
 from benchmark.networks.mlp import CACHE_LINE
 from methods.settings import Settings
 
+RESTATED = ("naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask")
+"""The methods whose rules stand below."""
+
 
 def in_a_row(values: Tensor) -> Tensor:
     """One value a parameter, [P], as in a row of the engine: zeros follow up to the next cache line."""

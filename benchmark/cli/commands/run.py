@@ -48,8 +48,16 @@ def run(
         ),
     ] = None,
     executor: Annotated[
-        str, typer.Option(metavar="|".join(executors.EXECUTORS), help="What trains: this machine, Ray or Slurm.")
+        str,
+        typer.Option(
+            metavar="|".join(executors.EXECUTORS),
+            help="What trains: this machine, Ray or Slurm; or an executor of your own: ./file.py, "
+            "package.module:Class, or the name of an installed one.",
+        ),
     ] = "local",
+    executor_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the executor; may be repeated.")
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -82,7 +90,6 @@ def run(
     Without --stream: the paper's three streams, permuted-mnist, rotated-mnist and split-cifar100.
     """
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
-    inputs.one_of("--executor", executor, executors.EXECUTORS)
     experiment = Experiment(
         methods=inputs.methods(method),
         streams=inputs.streams(stream, PAPER_STREAMS),
@@ -94,8 +101,7 @@ def run(
         jobs=jobs,
         threads=threads,
         executor=executor,
-        address=address,
-        slurm=inputs.pairs("--slurm", slurm, "partition=cpu"),
+        options=inputs.executor_options(executor, executor_option, address, slurm),
         force=force,
     )
     if dry_run:

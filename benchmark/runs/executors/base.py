@@ -28,7 +28,13 @@ class Where:
 
 
 class Executor(Protocol):
-    """Trains units of work somewhere."""
+    """Trains units of work somewhere. Its class is called with (jobs, options): how many units to train at a time at
+    most, None for as many as suit it, and what was typed as --executor-option KEY=VALUE.
+
+    The class may also say, as literals: `options`, the names of those that it takes, None for any; `remote`, whether
+    units are trained on other machines than this one. A built-in one says its `id` and, where it needs a library,
+    `library` and `extra`, the library's module and the extra of this package that installs it.
+    """
 
     def manner(self, units: Sequence[Unit], where: Where) -> str:
         """How the units are trained, for people: "2 at a time"."""

@@ -6,7 +6,7 @@ share a process with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,10 @@ TRIES = 2
 class Local:
     """This machine, `jobs` units at a time (default: one a core; on a GPU one)."""
 
-    def __init__(self, jobs: int | None) -> None:
+    id = "local"
+    options = ()
+
+    def __init__(self, jobs: int | None, options: Mapping[str, str] | None = None) -> None:
         self.jobs = jobs
 
     def manner(self, units: Sequence[Unit], where: Where) -> str:

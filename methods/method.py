@@ -6,6 +6,7 @@ which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C class
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from methods.batch import Batch
 from methods.catalogue import METHOD_ROWS
+from methods.clock import Clock
 from methods.settings import Settings
 
 LOWEST_LEARNING_RATE = 5e-5
@@ -81,6 +83,8 @@ class Method:
     memoryless: bool | None
     reference: str
     Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
+    schedule: Callable[[Clock], float] | None = None
+    """The factor of a step's rate, where a method defines `schedule(self, clock)`; None: the setting `schedule`."""
 
     def __init_subclass__(cls) -> None:
         if cls.__dict__.get("id") in METHOD_ROWS:

@@ -144,7 +144,7 @@ def one_cycle(
     Smith and Topin, Super-Convergence, 2019; as torch.optim.lr_scheduler.OneCycleLR, whose max_lr is the rate here,
     without its cycle of momentum.
     """
-    low, peak, last = 1 / div_factor, max(0.0, pct_start * total - 1), total - 1
+    low, peak, last = 1 / div_factor, pct_start * total - 1, total - 1
     if t < peak:
         return _eased(low, 1.0, t / peak)
     return _eased(1.0, low / final_div_factor, (t - peak) / (last - peak)) if last > peak else 1.0

@@ -1,7 +1,7 @@
 """What a method is: the few decisions that tell one row of the table from another.
 
-The engine owns the step, theta <- theta - lr * direction, with momentum, for all seeds at once; a method says
-which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C classes of a head.
+The engine owns the step, theta <- theta - lr * direction, with momentum or by another optimizer, for all seeds at
+once; a method says which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C classes of a head.
 """
 
 from __future__ import annotations

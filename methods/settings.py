@@ -33,7 +33,7 @@ class Settings(BaseModel):
     epochs: Count  # passes over the data of each task
     batch_size: Count  # examples a step
     learning_rate: Rate
-    momentum: Share  # heavy ball, v <- momentum * v + g; begins at 0 with every epoch
+    momentum: Share  # of SGD: heavy ball, v <- momentum * v + g; v begins at 0 as often as optimizer_lifetime says
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor from task to task
     dropout: Share  # probability that a hidden unit is dropped
     hidden: Units  # units of each of the two hidden layers (MLP only)

@@ -1,6 +1,8 @@
 """Learning-rate schedules: formulas against torch.optim.lr_scheduler, runs against a plain loop, what is refused."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from benchmark.training import external, schedules
 from benchmark.training.conformance import findings
 from benchmark.training.engine import Cell
 from benchmark.training.external import settings_of
+from benchmark.training.optimizer_names import OPTIMIZERS
 from benchmark.training.phases import PhaseData
 from benchmark.training.schedules import SCHEDULES, rates, schedule_of
 from methods.clock import Clock
@@ -23,6 +26,7 @@ from methods.method import Method
 from methods.registry import METHODS
 from tests.oracles.plain import in_a_row
 from tests.oracles.plain_optim import PlainOptimRun
+from tests.runs.test_resume import assert_goes_on_exactly
 from tests.training.test_device import rerun, train_two_phases
 
 QUICK = {"tasks": 3, "train_examples": 100, "hidden": 32, "epochs": 2, "momentum": 0, "learning_rate": 0.2}
@@ -196,12 +200,18 @@ def settings(name="cosine", method="naive", **overrides):
 
 
 @pytest.mark.parametrize("method", ["naive", "ewc", "er-reservoir"])
-@pytest.mark.parametrize(("unit", "optimizer"), [("step", "sgd"), ("epoch", "sgd"), ("step", "rmsprop")])
+@pytest.mark.parametrize(
+    ("unit", "optimizer"), [("step", "sgd"), ("epoch", "sgd"), ("step", "momentum"), ("step", "rmsprop")]
+)
 def test_a_run_equals_a_plain_loop_with_torchs_scheduler(method, unit, optimizer):
     """The rate restarts with each task, from the rate that has decayed from task to task."""
-    changes = {"learning_rate_decay": 0.8, "schedule.unit": unit, "optimizer": optimizer, "optimizer_lifetime": "task"}
-    more = {"learning_rate": 0.01, "optimizer.eps": 0.01} if optimizer == "rmsprop" else {}
-    cell = trained(settings("cosine", method, **changes, **more), method)
+    changes = {"learning_rate_decay": 0.8, "schedule.unit": unit, "optimizer_lifetime": "task"}
+    more = {
+        "sgd": {},
+        "momentum": {"momentum": 0.5, "epochs": 1, "optimizer_lifetime": "epoch"},  # the fast step has momentum here
+        "rmsprop": {"optimizer": "rmsprop", "learning_rate": 0.01, "optimizer.eps": 0.01},
+    }[optimizer]
+    cell = trained(settings("cosine", method, **changes | more), method)
     differences = []
     for index, stream in enumerate(cell.streams):
         run = PlainOptimRun(
@@ -211,7 +221,7 @@ def test_a_run_equals_a_plain_loop_with_torchs_scheduler(method, unit, optimizer
             lambda parameters, rate: (
                 torch.optim.RMSprop(parameters, lr=rate, eps=0.01)
                 if optimizer == "rmsprop"
-                else torch.optim.SGD(parameters, lr=rate)
+                else torch.optim.SGD(parameters, lr=rate, momentum=cell.settings.momentum)
             ),
             "task",
             lambda made, steps, epochs: lr_scheduler.CosineAnnealingLR(made, steps if unit == "step" else epochs),
@@ -220,7 +230,8 @@ def test_a_run_equals_a_plain_loop_with_torchs_scheduler(method, unit, optimizer
         run.train()
         differences.append((cell.net.theta[index] - in_a_row(run.theta())).abs().max().item())
     assert sorted(differences)[1] < TOLERANCE, "one seed may have an input of a ReLU that is 0 but for rounding"
-    assert len(set(run.rates)) == (60 if unit == "step" else 6), "the loop had other rates from step to step"
+    wanted = {("step", 2): 60, ("step", 1): 30, ("epoch", 2): 6}[unit, cell.settings.epochs]
+    assert len(set(run.rates)) == wanted, "the loop had other rates from step to step"
 
 
 def test_over_the_run_a_rate_falls_once_and_steps_count_on():
@@ -243,6 +254,12 @@ def test_over_the_run_a_rate_falls_once_and_steps_count_on():
     with torch.no_grad():
         cell.train(lambda *progress: None)
     assert len(seen) == 60
+
+
+@pytest.mark.parametrize("span", ["task", "run"])
+def test_a_run_is_taken_up_at_its_place_in_the_schedule(span, tmp_path):
+    values = settings("one-cycle", "agem", **{"schedule.span": span, "dropout": 0.2})
+    assert_goes_on_exactly(lambda: cell_of(values, "agem"), tmp_path)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -462,3 +479,17 @@ def test_the_list_shows_the_schedules_with_their_arguments(capsys):
     rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)["schedules"]}
     assert rows.keys() == SCHEDULES.keys()
     assert rows["step"]["arguments"] == {"step_size": None, "gamma": 0.1}
+
+
+def test_the_page_has_every_schedule_and_optimizer_and_commands_that_work(capsys):
+    page = (Path(__file__).resolve().parents[2] / "docs/schedules.md").read_text(encoding="utf-8")
+    for name in SCHEDULES:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+        arguments = row.rpartition("|")[0].rpartition("|")[2]
+        said = {word.strip().removesuffix(" needed").partition("=")[0] for word in arguments.split(",")} - {""}
+        assert said == schedules.arguments_taken(name).keys()
+    assert all(f"`{name}`" in page for name in OPTIMIZERS)
+    commands = re.findall(r"^\$ python -m benchmark run (.*)$", page, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        assert main(["list", "--json", *shlex.split(command)]) == 0, capsys.readouterr().err

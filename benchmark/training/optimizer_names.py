@@ -6,9 +6,9 @@ the seeds.
 
 from __future__ import annotations
 
-import difflib
 from typing import NamedTuple
 
+from benchmark.common.text import hint
 from methods.arguments import arguments_of
 from methods.errors import InputError
 from methods.settings import Settings
@@ -48,7 +48,10 @@ def check(settings: Settings) -> None:
     """Raises InputError where the optimizer of the settings is unknown, refused, or its arguments are wrong."""
     name = settings.optimizer
     if name not in OPTIMIZERS:
-        raise InputError(_unknown(name))
+        why = REFUSED.get(name.lower())
+        told = f"unknown optimizer {name[:80]!r}: {hint(name, OPTIMIZERS)}"
+        refused = f"optimizer '{name}' cannot train a run: {why}; choose from {', '.join(OPTIMIZERS)}"
+        raise InputError(refused if why else told)
     if name != "sgd" and settings.momentum:
         raise InputError(
             f"setting 'momentum' is SGD's, and {name} would ignore its {settings.momentum:g}: give --set momentum=0"
@@ -59,11 +62,3 @@ def check(settings: Settings) -> None:
         from benchmark.training.optimizers import made
 
         made(settings, [torch.zeros(1)])
-
-
-def _unknown(name: str) -> str:
-    if why := REFUSED.get(name.lower()):
-        return f"optimizer '{name}' cannot train a run: {why}; choose from {', '.join(OPTIMIZERS)}"
-    near = difflib.get_close_matches(name.lower(), OPTIMIZERS, 1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(OPTIMIZERS)}"
-    return f"unknown optimizer {name[:80]!r}: {hint}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
+from benchmark.common.text import hint
 from benchmark.networks.gradients import Dense
 from benchmark.training.optimizer_names import OPTIMIZERS
 from methods.arguments import arguments_of, literal
@@ -164,9 +164,7 @@ def _read(name: str, key: str, value: object, taken: Mapping[str, inspect.Parame
         raise InputError(f"optimizer.{key} is chosen by the suite; leave it out")
     free = [each for each in taken if each not in (*_RESERVED, "lr") and (name, each) != ("sgd", "momentum")]
     if key not in free:
-        near = difflib.get_close_matches(key, free, 1)
-        hint = f"did you mean 'optimizer.{near[0]}'?" if near else f"it takes {', '.join(free)}"
-        raise InputError(f"optimizer '{name}' takes no 'optimizer.{key}': {hint}")
+        raise InputError(f"optimizer '{name}' takes no 'optimizer.{key}': {hint(key, free, 'optimizer.')}")
     read, default = literal(value), taken[key].default
     if isinstance(default, bool):
         fits, wanted = isinstance(read, bool), "True or False"

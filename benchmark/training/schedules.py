@@ -6,7 +6,6 @@ its floor) times the factor that the schedule gives. One decorated function adds
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from benchmark.common.text import hint
 from methods.arguments import arguments_of
 from methods.clock import Clock
 from methods.errors import InputError
@@ -167,9 +167,7 @@ def schedule_of(settings: Settings, method: Method | type[Method] | None = None)
         return method.schedule
     known = _known(method)
     if name not in known:
-        near = difflib.get_close_matches(name.lower(), known, 1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
-        raise InputError(f"unknown schedule {name[:80]!r}: {hint}")
+        raise InputError(f"unknown schedule {name[:80]!r}: {hint(name, known)}")
     values = _checked(name, given)
     if name == "constant" and not values.warmup:
         return None
@@ -239,9 +237,7 @@ def _told(name: str, error: Mapping[str, object], known: list[str]) -> str:
     if error["type"] == "missing":
         return f"schedule '{name}' needs {argument}: give --set schedule.{argument}=VALUE"
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(argument, known, 1)
-        hint = f"did you mean 'schedule.{near[0]}'?" if near else f"it takes {', '.join(known)}"
-        return f"schedule '{name}' takes no 'schedule.{argument}': {hint}"
+        return f"schedule '{name}' takes no 'schedule.{argument}': {hint(argument, known, 'schedule.')}"
     return f"schedule.{argument} cannot be {str(error['input'])[:80]!r}: it {message}"
 
 

@@ -247,7 +247,7 @@ WRONG = {
         "'optimizer_lifetime' cannot be 'week': it should be 'epoch', 'task'",
     ),
     "an argument": ({"optimizer": "adam", "optimizer.weight_decey": 1}, "did you mean 'optimizer.weight_decay'?"),
-    "an argument of none": ({"optimizer": "adam", "optimizer.zzz": 1}, "it takes betas, eps, weight_decay, amsgrad"),
+    "an argument of none": ({"optimizer": "adam", "optimizer.zzz": 1}, "known are betas, eps, weight_decay, amsgrad"),
     "the rate": (
         {"optimizer": "adam", "optimizer.lr": 1},
         "'learning_rate' with its decay and schedule, not optimizer.lr",

@@ -442,7 +442,7 @@ WRONG = {
         {"schedule": "step", "schedule.gama": 0.5, "schedule.step_size": 3},
         "did you mean 'schedule.gamma'?",
     ),
-    "an argument of none": ({"schedule.gamma": 0.5}, "'constant' takes no 'schedule.gamma': it takes unit, span,"),
+    "an argument of none": ({"schedule.gamma": 0.5}, "'constant' takes no 'schedule.gamma': known are unit, span,"),
     "what it needs": ({"schedule": "step"}, "'step' needs step_size: give --set schedule.step_size=VALUE"),
     "a range": (
         {"schedule": "exponential", "schedule.gamma": 2},

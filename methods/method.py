@@ -1,7 +1,7 @@
 """What a method is: the few decisions that tell one row of the table from another.
 
-The engine owns the step, theta <- theta - lr * direction, with momentum, for all seeds at once; a method says
-which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C classes of a head.
+The engine owns the step, theta <- theta - lr * direction, with momentum or by another optimizer, for all seeds at
+once; a method says which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C classes of a head.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from methods.batch import Batch
 from methods.catalogue import StreamSettings
+from methods.clock import Clock
 from methods.settings import Settings
 
 LOWEST_LEARNING_RATE = 5e-5
@@ -118,6 +119,8 @@ class Method:
     order: float  # among the built-in methods of the table: smaller numbers stand higher
     stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: its own values on single streams
     Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
+    schedule: Callable[[Clock], float] | None = None
+    """The factor of a step's rate, where a method defines `schedule(self, clock)`; None: the setting `schedule`."""
 
     def __init_subclass__(cls) -> None:
         if "step_kind" not in cls.__dict__:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,7 +34,7 @@ class Settings(BaseModel):
     epochs: Count  # passes over the data of each task
     batch_size: Count  # examples a step
     learning_rate: Rate
-    momentum: Share  # heavy ball, v <- momentum * v + g; begins at 0 with every epoch
+    momentum: Share  # of SGD: heavy ball, v <- momentum * v + g; v begins at 0 as often as optimizer_lifetime says
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor from task to task
     dropout: Share  # probability that a hidden unit is dropped
     hidden: Units  # units of each of the two hidden layers (MLP only)
@@ -46,6 +46,11 @@ class Settings(BaseModel):
 
     # Fields below have a default here, and a record names them only where the run has another value.
     shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
+    optimizer: str = Field("sgd", description="paper: plain SGD")
+    optimizer_lifetime: Literal["epoch", "task", "run"] = Field(  # its state begins anew that often
+        "epoch", description="published code, stable_sgd/main.py: made anew every epoch"
+    )
+    schedule: str = Field("constant", description="paper: the rate decays from task to task alone")
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         """The settings as a record holds them: those that have a default are left out while they have it."""

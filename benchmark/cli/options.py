@@ -89,8 +89,8 @@ Changes = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Change a setting (see list --settings), or give stream.NAME=VALUE to a "
-        "stream from elsewhere; may be repeated.",
+        help="Change a setting (see list --settings), or give an argument: stream.NAME=VALUE to a "
+        "stream from elsewhere, optimizer.NAME=VALUE, schedule.NAME=VALUE; may be repeated.",
     ),
 ]
 Jobs = Annotated[

@@ -24,8 +24,9 @@ CALLS = {
     "after_phase": "self, net, recent",
     "state": "self",
     "restore": "self, state",
+    "schedule": "self, clock",
 }
-"""What the engine calls, and with what; `phases` is asked of the class."""
+"""What the engine calls, and with what; `phases` is asked of the class, and a method may have no `schedule`."""
 
 
 def check(method: type[Method]) -> None:
@@ -35,7 +36,7 @@ def check(method: type[Method]) -> None:
         _refuse(method, method.__init__, "__init__ must take (self, settings, problem)")
     for name, parameters in CALLS.items():
         function = getattr(method, name)
-        if not _takes(function, len(parameters.split(", "))):
+        if function is not None and not _takes(function, len(parameters.split(", "))):
             kind = "be a class method that takes (cls, tasks)" if name == "phases" else f"take ({parameters})"
             _refuse(method, function, f"{name} must {kind}")
     if hasattr(method, "train"):

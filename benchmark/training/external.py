@@ -71,10 +71,11 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
 
     stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
     """
+    from benchmark.training import optimizer_names, schedules
     from methods.arguments import with_arguments
     from methods.settings import settings_for
 
-    arguments, others = split(stream, overrides or {})
+    (arguments, others), method = split(stream, overrides or {}), None
     if spec in METHOD_ROWS:
         settings = settings_for(spec, stream_id(stream), others)
     else:
@@ -85,7 +86,10 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         name = unrecordable(settings)  # told now, for a record is made when all is trained
         if name is not None:
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
-    return with_arguments(settings, arguments)
+    settings = with_arguments(settings, arguments)
+    optimizer_names.check(settings)
+    schedules.schedule_of(settings, method)
+    return settings
 
 
 def sources_of(spec: str, stream: str) -> dict[str, str]:

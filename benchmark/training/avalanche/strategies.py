@@ -35,6 +35,8 @@ from benchmark.streams.names import AVALANCHE
 from benchmark.training.avalanche.callbacks import Counter, Diverged, SameOrder, Watch
 from benchmark.training.avalanche.modules import module_for
 from benchmark.training.engine import EVALUATION_BATCH
+from benchmark.training.optimizers import made
+from benchmark.training.schedules import schedule_of
 from methods.errors import InputError
 from methods.method import Method, Problem
 from methods.settings import Settings
@@ -93,11 +95,19 @@ class AvalancheStrategy(Method):
 
         if not settings.shuffle:
             raise InputError(f"setting 'shuffle' cannot be False for {method.id}: Avalanche shuffles its own loaders")
+        _check_descent(method, settings)
 
         def reporter(index: int) -> Report:
             return lambda step, steps, phase: report(index * steps + step, len(streams) * steps, phase)
 
         return [_Run(method, stream, settings, device, reporter(i)).outcome() for i, stream in enumerate(streams)]
+
+
+def _check_descent(method: type[AvalancheStrategy], settings: Settings) -> None:
+    if schedule_of(settings) is not None:
+        raise InputError(f"{method.id} cannot have a schedule: Avalanche's loop has one learning rate a task")
+    if settings.optimizer_lifetime != Settings.model_fields["optimizer_lifetime"].default:
+        raise InputError(f"{method.id} cannot have an optimizer_lifetime: Avalanche keeps one optimizer for the run")
 
 
 class _Run:
@@ -149,7 +159,7 @@ class _Run:
     def _strategy(self, counter: Counter) -> SupervisedTemplate:
         settings, known = self.settings, _parameters(self.method.strategy)
         model = module_for(self.stream, settings, self.random)
-        optimizer = torch.optim.SGD(model.parameters(), lr=settings.learning_rate, momentum=settings.momentum)
+        optimizer = made(settings, model.parameters())
         lengths = [sum(len(self.stream.train[task]) for task in tasks) for tasks in self.phases]
         steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]
         given = {

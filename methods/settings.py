@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from methods.errors import InputError
 
@@ -45,6 +45,11 @@ class Settings(BaseModel):
 
     # Fields below have a default here, and a record names them only where the run has another value.
     shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
+
+    @field_validator("*")
+    @classmethod
+    def _zero_has_no_sign(cls, value: object) -> object:
+        return 0.0 if isinstance(value, float) and value == 0 else value  # -0.0 would be another record of the same run
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         """The settings as a record holds them: those that have a default are left out while they have it."""

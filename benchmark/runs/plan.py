@@ -14,9 +14,11 @@ from benchmark.records import checkpoint, store
 from benchmark.records.code_version import code_version
 from benchmark.runs import resume
 from benchmark.runs.claims import Claims
+from benchmark.runs.guard import Guard, refuse_to_replace
 from benchmark.runs.unit import Unit
-from benchmark.streams.build import Stream, build, whole
-from benchmark.streams.names import arguments_of, stream_id
+from benchmark.streams.build import Stream, build
+from benchmark.streams.names import arguments_of, from_elsewhere, stream_id
+from benchmark.streams.outline import whole
 from benchmark.training.checks import check_phases
 from benchmark.training.external import distinct, settings_of
 from methods.errors import InputError
@@ -53,7 +55,7 @@ def plan(
         with memory.refused(stream_id(source)):
             return build(source, seeds[0], *settings)
 
-    units, among = [], 0
+    units, among, guard = [], 0, Guard(overrides, data)
     for (spec, source), settings in cells.items():
         method, stream = classes[spec].id, stream_id(source)
         first = probe(source, settings.tasks, settings.train_examples, data, arguments_of(settings))
@@ -64,6 +66,10 @@ def plan(
             for seed in seeds
             if force or not store.recorded(results, method, stream, seed, settings, code, first.digests)
         )
+        if missing and from_elsewhere(source):
+            guard.look(source, seeds, settings)
+            if not force:
+                refuse_to_replace(results, method, stream, missing, settings, first.digests)
         alone = first.kind.network == "resnet18" and device == "cpu"
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1

@@ -8,8 +8,9 @@ import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
-from benchmark.streams.build import build, kind_named
+from benchmark.streams.build import build
 from benchmark.streams.names import split, stream_id
+from benchmark.streams.outline import kind_named
 from methods.arguments import literal
 from methods.errors import InputError
 

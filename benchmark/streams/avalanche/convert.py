@@ -10,14 +10,17 @@ import math
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmark.streams.avalanche.scenario import Scenario, example, recognised, targets
+from benchmark.common.loading import shown
+from benchmark.streams import checks
+from benchmark.streams.avalanche.parts import Part
+from benchmark.streams.avalanche.scenario import Scenario, recognised
 from benchmark.streams.external import Arguments, benchmark_of, file_digests
 from benchmark.streams.images import TaskImages, drawn_rows
 from benchmark.streams.kinds import StreamKind
@@ -50,11 +53,12 @@ class Converted:
     train: list[TaskImages]
     test: list[TaskImages]
     classes: int
+    said: tuple[str, ...]  # warnings about labels and pixels
 
     @property
     def size(self) -> int:
         """Bytes of the images."""
-        return sum(images.base.nbytes for images in [*self.train, *self.test])
+        return sum({id(part.base): part.base.nbytes for part in [*self.train, *self.test]}.values())
 
     def digest(self) -> str:
         """sha256 of all images and labels, in their order."""
@@ -85,6 +89,13 @@ _kept: OrderedDict[Source, Converted] = OrderedDict()
 _digests: dict[Source, str] = {}
 
 
+def warnings(source: Source) -> list[str]:
+    """What is unusual about a stream, a line each."""
+    made = converted(source)
+    found = [*made.said, *checks.shown_in_training(made.train, made.test)]
+    return [f"{shown(source.spec)}: {line}" for line in found]
+
+
 def digests(source: Source) -> dict[str, str]:
     """What the records of all seeds of the stream say about its data: its files, and what seed 0 makes of them.
 
@@ -105,32 +116,40 @@ def _scenario(source: Source) -> Scenario:
 
 def _convert(source: Source) -> Converted:
     scenario = _scenario(source)
-    most = len(scenario.train)
+    most, spec = len(scenario.train), shown(source.spec)
     tasks = source.tasks or most
     if tasks > most:
-        raise InputError(f"{source.spec} cannot have {tasks} tasks: choose tasks from 1 to {most}")
-    counts = [len(targets(one, source.spec)) for one in scenario.train[:tasks]]
+        raise InputError(
+            f"{spec} cannot have {tasks} tasks: with seed {source.seed} it has {most}; choose tasks from 1 to {most}"
+        )
+    _refuse(source, checks.disjoint_classes(scenario))
+    train, test = scenario.train[:tasks], scenario.test[: 1 if scenario.one_test_set else tasks]
     rows = [
-        drawn_rows(count, source.train_examples, source.seed, task, source.spec) for task, count in enumerate(counts)
+        drawn_rows(len(part.labels), source.train_examples, source.seed, task, spec) for task, part in enumerate(train)
     ]
-    rows += [range(len(targets(one, source.spec))) for one in scenario.test[:tasks]]
-    clock = _Clock(f"{source.spec}, seed {source.seed}", sum(map(len, rows)))
-    parts = [
-        _taken(experience, own, scenario, source.spec, clock)
-        for experience, own in zip([*scenario.train[:tasks], *scenario.test[:tasks]], rows, strict=True)
-    ]
-    images, scale = _bytes_if_exact([images for images, _ in parts])
+    rows += [range(len(part.labels)) for part in test]
+    clock = _Clock(f"{spec}, seed {source.seed}", sum(map(len, rows)))
+    parts = [*train, *test]
+    read = [(part.name, taken(part, own, scenario, clock.tick)) for part, own in zip(parts, rows, strict=True)]
+    images, scale = _scaled(source, read)
     whole = [
         TaskImages(
-            base,
+            base.flatten(1) if scenario.network == "mlp" else base,
             torch.arange(len(base)),
-            _in_head(labels, scenario.classes[index % tasks]),
+            _in_head([part.labels[row] for row in own], scenario.classes[index % tasks]),
             scale,
             image_shape=scenario.shape,
         )
-        for index, (base, (_, labels)) in enumerate(zip(images, parts, strict=True))
+        for index, (base, part, own) in enumerate(zip(images, parts, rows, strict=True))
     ]
-    return Converted(scenario.kind(source.spec), whole[:tasks], whole[tasks:], scenario.width)
+    tests = whole[tasks:] * (tasks if scenario.one_test_set else 1)
+    said = [*checks.untrained_classes(scenario), *checks.unusual_pixels(_named(read, images), scale)]
+    return Converted(scenario.kind(source.spec), whole[:tasks], tests, scenario.width, tuple(said))
+
+
+def _refuse(source: Source, errors: Sequence[str]) -> None:
+    if errors:
+        raise InputError(f"{shown(source.spec)}: {errors[0]}")
 
 
 def _in_head(labels: list[int], classes: list[int]) -> Tensor:
@@ -138,26 +157,55 @@ def _in_head(labels: list[int], classes: list[int]) -> Tensor:
     return torch.tensor([places[label] for label in labels])
 
 
-def _taken(
-    experience: object, rows: Sequence[int], scenario: Scenario, spec: str, clock: "_Clock"
-) -> tuple[Tensor, list[int]]:
-    """The examples `rows` of an experience: images float32 [N, D] or [N, 3, 32, 32], labels."""
-    known = targets(experience, spec)
-    images, labels = torch.empty(len(rows), *scenario.shape), []
+def taken(part: Part, rows: Sequence[int], scenario: Scenario, tick: Callable[[], None] = lambda: None) -> Tensor:
+    """The images `rows` of a part, [N, *scenario.shape], uint8 if all are, else float32.
+
+    Raises InputError where one cannot be read, has another shape or type than the others, or is not finite.
+    """
+    images = torch.empty(0)
     for place, row in enumerate(rows):
-        image, label = example(experience, row, spec)
+        image, _ = part.example(row)
         if tuple(image.shape) != scenario.shape:
-            raise InputError(f"{spec} has examples of shapes {scenario.shape} and {tuple(image.shape)}: one is needed")
-        if label != known[row]:
-            raise InputError(f"{spec} gives an example the label {label} that its targets call {known[row]}")
+            shapes = f"{tuple(image.shape)}, and {scenario.train[0].name}, row 0, has {scenario.shape}"
+            raise part.error(f", row {row},", f"has an image of the shape {shapes}: give all examples one shape")
+        if place == 0:
+            images = torch.empty(len(rows), *scenario.shape, dtype=_kept_type(image))
+        if (image.dtype == torch.uint8) != (images.dtype == torch.uint8):
+            raise part.error(
+                f", row {row},", f"has an image of {image.dtype}, and row {rows[0]} has not: give all examples one type"
+            )
         images[place] = image
-        labels.append(label)
-        clock.tick()
-    return images.flatten(1) if scenario.network == "mlp" else images, labels
+        tick()
+    lost = (~images.flatten(1).isfinite().all(1)).nonzero()[:, 0]
+    if len(lost):
+        raise part.error(
+            f", row {rows[int(lost[0])]},",
+            f"has a pixel that is NaN or infinite ({len(lost)} of {len(rows)} images): repair these images, or leave them "
+            "out",
+        )
+    return images
 
 
-def _bytes_if_exact(parts: list[Tensor]) -> tuple[list[Tensor], float]:
-    """The images as bytes, and 255, where they are bytes over 255; else as they are, and 1."""
+def _kept_type(image: Tensor) -> torch.dtype:
+    return torch.uint8 if image.dtype == torch.uint8 else torch.float32
+
+
+def _named(read: Sequence[tuple[str, Tensor]], images: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
+    return [(name, image) for (name, _), image in zip(read, images, strict=True)]
+
+
+def _scaled(source: Source, read: Sequence[tuple[str, Tensor]]) -> tuple[list[Tensor], float]:
+    """The images as bytes, and 255, where they are bytes or bytes over 255; else as they are, and 1.
+
+    Raises InputError for images of several types, and for others that were never scaled.
+    """
+    parts, kinds = [images for _, images in read], {images.dtype: name for name, images in read}
+    if set(kinds) == {torch.uint8}:
+        return parts, 255.0
+    if torch.uint8 in kinds:
+        places = " and ".join(f"{kind} ({name})".removeprefix("torch.") for kind, name in kinds.items())
+        _refuse(source, [f"its images are of several types, {places}: give all of them one type"])
+    _refuse(source, checks.unscaled_pixels(read))
     whole = [part.mul(255).round_().clamp_(0, 255).byte() for part in parts]
     if all(torch.equal(byte.float() / 255, part) for byte, part in zip(whole, parts, strict=True)):
         return whole, 255.0

@@ -13,6 +13,7 @@ from unittest import mock
 
 import avalanche.benchmarks.classic.ccifar100 as ccifar100
 import avalanche.benchmarks.classic.cmnist as cmnist
+from avalanche.benchmarks.datasets.clear import SEED_LIST
 
 from benchmark.streams.archives import ARCHIVES, VARIABLE, digests, find, roots
 from benchmark.streams.pickles import only_known
@@ -36,6 +37,23 @@ def known_archive(maker: Maker, directory: Path | None) -> tuple[Path | None, di
         looked = [str(place) for place in roots(directory)]
         raise InputError(_missing(maker, f"the files of {archive.title}, which", looked, f"{archive.folder}/"))
     return root, digests(archive, root)
+
+
+def seed_for(maker: Maker, seed: int, arguments: Mapping[str, object]) -> dict[str, int]:
+    """The run's seed as an argument of a classic maker that has a parameter for it; CLEAR forbids it but for splits.
+
+    Raises InputError for a seed that the data have no split for.
+    """
+    if maker.__name__ != "CLEAR":
+        return {"seed": seed}
+    if arguments.get("evaluation_protocol") != "iid":
+        return {}
+    if seed not in SEED_LIST:
+        first, last = min(SEED_LIST), max(SEED_LIST)
+        raise InputError(
+            f"avalanche:CLEAR has splits for the seeds {first} to {last} and none for {seed}: give --seeds {last + 1}"
+        )
+    return {"seed": seed}
 
 
 def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) -> object:

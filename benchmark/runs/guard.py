@@ -50,6 +50,6 @@ def refuse_to_replace(
     if replaced:
         raise InputError(
             f"--stream: {results} holds runs of {method} on a stream {stream} with other data (seed"
-            f"{'s' if len(replaced) > 1 else ''} {', '.join(map(str, replaced))}): its file was edited, or another file has "
-            "its name; --force replaces these runs, and another name or another --results keeps them"
+            f"{'s' if len(replaced) > 1 else ''} {', '.join(map(str, replaced))}): its file was edited, or another "
+            "file has its name; --force replaces these runs, and another name or another --results keeps them"
         )

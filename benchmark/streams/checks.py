@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LARGEST_PIXEL = 8.0
 """Standardised images seldom reach it; images that were never scaled do."""
+LARGEST_UNSCALED = 100.0
+"""Where no pixel is negative, images that reach more were surely never scaled."""
 SMALLEST_PIXEL = 0.1
 """Images whose brightest pixel is darker are nearly black."""
 _NAMED = 3
@@ -41,12 +43,12 @@ def disjoint_classes(scenario: Scenario) -> list[str]:
 
 
 def untrained_classes(scenario: Scenario) -> list[str]:
-    """A warning where test sets have classes that their task never trains; of one test set for all: that no task does."""
+    """A warning where test sets have classes that their task, or for one test set of all tasks any, never trains."""
     if scenario.one_test_set:
         trained = set().union(*(part.labels for part in scenario.train))
         return [
-            f"the one test set of all tasks has {count} images of class {label}, which is never trained: each counts as an "
-            "error; leave the class out of the test set, or train it"
+            f"the one test set of all tasks has {count} images of class {label}, which is never trained: each counts "
+            "as an error; leave the class out of the test set, or train it"
             for label, count in sorted(Counter(scenario.test[0].labels).items())
             if label not in trained
         ]
@@ -63,16 +65,18 @@ def untrained_classes(scenario: Scenario) -> list[str]:
 
 
 def unscaled_pixels(parts: Sequence[tuple[str, Tensor]]) -> list[str]:
-    """An error where images that are not of the type uint8 hold whole numbers above LARGEST_PIXEL, as bytes do.
+    """An error where images that are not of the type uint8 were never scaled.
 
-    parts: name and images [N, ...] of each experience.
+    That is: no pixel is negative, and the largest is above LARGEST_UNSCALED, or above LARGEST_PIXEL where all pixels are
+    whole numbers, as in bytes. parts: name and images [N, ...] of each experience.
     """
     low, high, where = _range(parts)
-    if low < 0 or high <= LARGEST_PIXEL or not all(bool((images == images.round()).all()) for _, images in parts):
+    whole = high > LARGEST_PIXEL and all(bool((images == images.round()).all()) for _, images in parts)
+    if low < 0 or not (whole or high > LARGEST_UNSCALED):
         return []
     return [
-        f"pixels are whole numbers from {low:g} to {high:g} ({where}): scale them to [0, 1] (images / {high:g}), or give "
-        "tensors of the type uint8, which are divided by 255"
+        f"pixels go from {low:g} to {high:g} ({where}): scale them to [0, 1] (images / {high:g}), or "
+        "give tensors of the type uint8, which are divided by 255"
     ]
 
 
@@ -84,8 +88,8 @@ def unusual_pixels(parts: Sequence[tuple[str, Tensor]], scale: float) -> list[st
         return []
     by = " once bytes are divided by 255" if scale != 1 else ""
     return [
-        f"pixels go from {low / scale:.4g} to {high / scale:.4g}{by} ({where}), and the default learning rates are for about "
-        "[0, 1]: scale the images, or standardise them"
+        f"pixels go from {low / scale:.4g} to {high / scale:.4g}{by} ({where}), and the default learning rates are for "
+        "about [0, 1]: scale the images, or standardise them"
     ]
 
 

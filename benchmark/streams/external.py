@@ -39,15 +39,25 @@ def benchmark_of(spec: str, seed: int, arguments: Arguments, directory: Path | N
 
 @lru_cache(maxsize=1)
 def _made(spec: str, seed: int, arguments: Arguments, directory: Path | None) -> CLScenario:
+    return made_anew(spec, seed, arguments, directory, seed)
+
+
+def made_anew(spec: str, seed: int, arguments: Arguments, directory: Path | None, state: int) -> CLScenario:
+    """As benchmark_of, never one made before; the global generators begin with `state`."""
     maker = _maker(spec)
     given = checked(spec, maker, arguments)
     if "seed" in parameters(maker):
         given |= seed_for(maker, seed, given) if spec.startswith(AVALANCHE) else {"seed": seed}
-    with seeded(seed), own_errors(spec, f" (seed {seed})"):
+    with seeded(state), own_errors(spec, f" (seed {seed})"):
         made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)
     if not isinstance(made, CLScenario):
         raise InputError(f"{shown(spec)}: its function gives a {type(made).__name__}, not an Avalanche benchmark")
     return made
+
+
+def check(spec: str, arguments: Arguments) -> None:
+    """Raises InputError where there is no such stream, or its arguments do not fit."""
+    checked(spec, _maker(spec), arguments)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ def kind_named(stream: str, seed: int, overrides: Mapping[str, object], data_dir
     """What the stream is, without its examples. Raises InputError as `build` does."""
     if not from_elsewhere(stream):
         return STREAMS[stream]
-    return kind_of(_source(stream, seed, overrides, data_dir))
+    return kind_of(source_of(stream, seed, overrides, data_dir))
 
 
 def whole(
@@ -40,13 +40,15 @@ def check_tasks(stream: str, seeds: Sequence[int], overrides: Mapping[str, objec
     """Raises InputError where an external stream has not as many tasks with every seed, and none are asked for."""
     if "tasks" in overrides or not from_elsewhere(stream):
         return
-    counts = {seed: kind_named(stream, seed, whole(stream, seed, overrides, data_dir), data_dir).tasks for seed in seeds}
+    counts = {
+        seed: kind_named(stream, seed, whole(stream, seed, overrides, data_dir), data_dir).tasks for seed in seeds
+    }
     first, *others = counts.items()
     for seed, count in others:
         if count != first[1]:
             raise InputError(
-                f"--stream: {shown(stream)} has {first[1]} tasks with seed {first[0]} and {count} with seed {seed}: let its "
-                f"function make as many for every seed, or give --set tasks={min(counts.values())}"
+                f"--stream: {shown(stream)} has {first[1]} tasks with seed {first[0]} and {count} with seed {seed}: "
+                f"let its function make as many for every seed, or give --set tasks={min(counts.values())}"
             )
 
 
@@ -58,7 +60,8 @@ def warnings_of(source: str, seed: int, settings: Settings, data_dir: Path | Non
     return warnings(Source(source, seed, arguments_of(settings), *size, data_dir))
 
 
-def _source(stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None) -> Source:
+def source_of(stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None) -> Source:
+    """A whole external stream, by its name and the arguments among the overrides."""
     given, _ = split(stream, overrides)
     own = {name.removeprefix(ARGUMENT): value for name, value in given.items() if name.startswith(ARGUMENT)}
     return Source(stream, seed, tuple(own.items()), directory=data_dir)

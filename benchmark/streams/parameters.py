@@ -24,8 +24,7 @@ def _free(maker: Maker) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
         for name, parameter in parameters(maker).items()
-        if name not in _GIVEN_BY_THE_SUITE
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if name not in _GIVEN_BY_THE_SUITE and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
 
 

@@ -82,9 +82,5 @@ def only_known() -> Iterator[list[InputError]]:
         raise refusals[-1]
 
     tensors = partial(torch.load, weights_only=True)
-    with (
-        mock.patch("pickle.load", load),
-        mock.patch("pickle.loads", refuse),
-        mock.patch("torch.load", tensors),
-    ):
+    with mock.patch("pickle.load", load), mock.patch("pickle.loads", refuse), mock.patch("torch.load", tensors):
         yield refusals

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from avalanche.benchmarks import CLScenario
 from torch import Tensor
 
 from benchmark.common.loading import shown
+from benchmark.common.seeded import seeded
 from benchmark.streams import checks
 from benchmark.streams.avalanche.parts import Part
 from benchmark.streams.avalanche.scenario import Scenario, recognised
-from benchmark.streams.external import Arguments, benchmark_of, file_digests
+from benchmark.streams.external import Arguments, benchmark_of, file_digests, made_anew
 from benchmark.streams.images import TaskImages, drawn_rows
 from benchmark.streams.kinds import StreamKind
 from benchmark.streams.names import AVALANCHE
@@ -53,7 +55,8 @@ class Converted:
     train: list[TaskImages]
     test: list[TaskImages]
     classes: int
-    said: tuple[str, ...]  # warnings about labels and pixels
+    about_labels: list[str]  # warnings
+    about_pixels: list[str]
 
     @property
     def size(self) -> int:
@@ -72,13 +75,33 @@ class Converted:
 
 def kind_of(source: Source) -> StreamKind:
     """What a stream is, without taking its examples. Raises InputError where it is none for the suite."""
-    return _scenario(source).kind(source.spec)
+    return scenario_of(source).kind(source.spec)
+
+
+def made(source: Source) -> CLScenario:
+    """The stream as Avalanche has it; the same one if asked for again at once."""
+    return benchmark_of(source.spec, source.seed, source.arguments, source.directory)
+
+
+def scenario_of(source: Source) -> Scenario:
+    """The stream as it is recognised. Raises InputError where it is none for the suite."""
+    return recognised(made(source), source.spec)
+
+
+def anew(source: Source, state: int | None = None) -> Converted:
+    """The stream as tensors, made once more from the beginning.
+
+    state: what the global random generators begin with; None: the stream's seed. Raises InputError as `converted`.
+    """
+    state = source.seed if state is None else state
+    again = made_anew(source.spec, source.seed, source.arguments, source.directory, state)
+    return _convert(source, recognised(again, source.spec), state)
 
 
 def converted(source: Source) -> Converted:
     """The stream as tensors; the same ones if asked for again soon. Raises InputError where it cannot be had."""
     if source not in _kept:
-        _kept[source] = _convert(source)
+        _kept[source] = _convert(source, scenario_of(source), source.seed)
     _kept.move_to_end(source)
     while len(_kept) > 1 and sum(one.size for one in _kept.values()) > _KEPT_BYTES:
         _kept.popitem(last=False)
@@ -91,8 +114,8 @@ _digests: dict[Source, str] = {}
 
 def warnings(source: Source) -> list[str]:
     """What is unusual about a stream, a line each."""
-    made = converted(source)
-    found = [*made.said, *checks.shown_in_training(made.train, made.test)]
+    tensors = converted(source)
+    found = [*tensors.about_labels, *tensors.about_pixels, *checks.shown_in_training(tensors.train, tensors.test)]
     return [f"{shown(source.spec)}: {line}" for line in found]
 
 
@@ -110,12 +133,7 @@ def digests(source: Source) -> dict[str, str]:
     return known | {"tensors of seed 0": _digests[first]}
 
 
-def _scenario(source: Source) -> Scenario:
-    return recognised(benchmark_of(source.spec, source.seed, source.arguments, source.directory), source.spec)
-
-
-def _convert(source: Source) -> Converted:
-    scenario = _scenario(source)
+def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
     most, spec = len(scenario.train), shown(source.spec)
     tasks = source.tasks or most
     if tasks > most:
@@ -130,7 +148,8 @@ def _convert(source: Source) -> Converted:
     rows += [range(len(part.labels)) for part in test]
     clock = _Clock(f"{spec}, seed {source.seed}", sum(map(len, rows)))
     parts = [*train, *test]
-    read = [(part.name, taken(part, own, scenario, clock.tick)) for part, own in zip(parts, rows, strict=True)]
+    with seeded(state):  # transforms may draw
+        read = [(part.name, taken(part, own, scenario, clock.tick)) for part, own in zip(parts, rows, strict=True)]
     images, scale = _scaled(source, read)
     whole = [
         TaskImages(
@@ -143,8 +162,9 @@ def _convert(source: Source) -> Converted:
         for index, (base, part, own) in enumerate(zip(images, parts, rows, strict=True))
     ]
     tests = whole[tasks:] * (tasks if scenario.one_test_set else 1)
-    said = [*checks.untrained_classes(scenario), *checks.unusual_pixels(_named(read, images), scale)]
-    return Converted(scenario.kind(source.spec), whole[:tasks], tests, scenario.width, tuple(said))
+    about_pixels = checks.unusual_pixels([(part.name, base) for part, base in zip(parts, images, strict=True)], scale)
+    about_labels = checks.untrained_classes(scenario)
+    return Converted(scenario.kind(source.spec), whole[:tasks], tests, scenario.width, about_labels, about_pixels)
 
 
 def _refuse(source: Source, errors: Sequence[str]) -> None:
@@ -180,18 +200,14 @@ def taken(part: Part, rows: Sequence[int], scenario: Scenario, tick: Callable[[]
     if len(lost):
         raise part.error(
             f", row {rows[int(lost[0])]},",
-            f"has a pixel that is NaN or infinite ({len(lost)} of {len(rows)} images): repair these images, or leave them "
-            "out",
+            f"has a pixel that is NaN or infinite ({len(lost)} of {len(rows)} images): repair these images, or leave "
+            "them out",
         )
     return images
 
 
 def _kept_type(image: Tensor) -> torch.dtype:
     return torch.uint8 if image.dtype == torch.uint8 else torch.float32
-
-
-def _named(read: Sequence[tuple[str, Tensor]], images: Sequence[Tensor]) -> list[tuple[str, Tensor]]:
-    return [(name, image) for (name, _), image in zip(read, images, strict=True)]
 
 
 def _scaled(source: Source, read: Sequence[tuple[str, Tensor]]) -> tuple[list[Tensor], float]:

@@ -62,7 +62,9 @@ class Part:
             kind = str(image.layout if image.layout != torch.strided else image.dtype).removeprefix("torch.")
             raise self.error(where, f"gives a tensor of the kind {kind}: give a dense tensor of real numbers")
         if self._class(row, label, [label]) != self.labels[row]:
-            raise self.error(where, f"has the label {label!r:.40} that its targets call {self.labels[row]}: let them agree")
+            raise self.error(
+                where, f"has the label {label!r:.40} that its targets call {self.labels[row]}: let them agree"
+            )
         return image.detach(), self.labels[row]
 
     @cached_property

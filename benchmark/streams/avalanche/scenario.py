@@ -2,7 +2,7 @@
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avalanche.benchmarks import CLScenario
@@ -66,9 +66,7 @@ def recognised(benchmark: CLScenario, spec: str) -> Scenario:
     One test experience beside several training experiences with one task label is the test set of every task.
     Raises InputError where the suite has no place for it.
     """
-    with own_errors(spec):
-        streams = {name: list(stream) for name, stream in benchmark.streams.items()}
-    train, test = parts(streams, spec)
+    train, test = parts(benchmark, spec)
     for part in (*train, *test):
         part.labels  # noqa: B018  (an experience without sound labels is refused first)
     name, classes = _heads(_task_labels(train, test, spec), train, test)
@@ -76,8 +74,10 @@ def recognised(benchmark: CLScenario, spec: str) -> Scenario:
     return Scenario(name, train, test, classes, shape, _network(shape, spec))
 
 
-def parts(streams: Mapping[str, Sequence], spec: str) -> tuple[list[Part], list[Part]]:
+def parts(benchmark: CLScenario, spec: str) -> tuple[list[Part], list[Part]]:
     """The training and the test examples of each task. Raises InputError where there are not as many of both."""
+    with own_errors(spec):
+        streams = {name: list(stream) for name, stream in benchmark.streams.items()}
     if not {"train", "test"} <= streams.keys():
         found = ", ".join(streams) or "none"
         raise InputError(f"{shown(spec)} has the streams {found}: a train and a test stream are needed")
@@ -102,22 +102,22 @@ def _task_labels(train: Sequence[Part], test: Sequence[Part], spec: str) -> list
     distinct = len(set(labels))
     if test[0] is test[-1] and distinct > 1:
         raise InputError(
-            f"{shown(spec)} has {len(train)} training and 1 test experiences: one test experience for all tasks goes with "
-            "one task label, and theirs differ; give each task a test experience with its task label"
+            f"{shown(spec)} has {len(train)} training and 1 test experiences, and task labels that differ: one test set "
+            "for all tasks goes with one task label; give each task a test experience with its task label"
         )
     for task, (label, other) in enumerate(zip(labels, tested, strict=True)):
         if label != other:
             raise InputError(
-                f"{shown(spec)}: task {task + 1} has the task label {label} in the training stream and {other} in the test "
-                "stream: give both the same"
+                f"{shown(spec)}: task {task + 1} has the task label {label} in the training stream and {other} in the "
+                "test stream: give both the same"
             )
     if distinct not in (1, len(labels)):
         again = next(label for label in labels if labels.count(label) > 1)
         places = [f"{task + 1}" for task, label in enumerate(labels) if label == again]
         raise InputError(
-            f"{shown(spec)} has the task labels {str(labels)[:80]}: either all must be equal, or no two, and {again} comes "
-            f"again (tasks {', '.join(places)}); give each task its own label, for a head a task, or all the same, for one "
-            "head"
+            f"{shown(spec)} has the task labels {str(labels)[:80]}: either all must be equal, or no two, and {again} "
+            f"comes again (tasks {', '.join(places[:10])}); give each task a label of its own, for a head a task, or "
+            "all the same, for one head"
         )
     return labels
 
@@ -140,7 +140,9 @@ def _label(part: Part) -> int:
     try:
         return class_of(labels[0])
     except NoClass as error:
-        raise part.error("", f"has the task label {labels[0]!r:.40}, which {error.what}: {NUMBER.replace('class', 'task')}") from None
+        raise part.error(
+            "", f"has the task label {labels[0]!r:.40}, which {error.what}: {NUMBER.replace('class', 'task')}"
+        ) from None
 
 
 def _network(shape: tuple[int, ...], spec: str) -> str:

@@ -67,15 +67,15 @@ def untrained_classes(scenario: Scenario) -> list[str]:
 def unscaled_pixels(parts: Sequence[tuple[str, Tensor]]) -> list[str]:
     """An error where images that are not of the type uint8 were never scaled.
 
-    That is: no pixel is negative, and the largest is above LARGEST_UNSCALED, or above LARGEST_PIXEL where all pixels are
-    whole numbers, as in bytes. parts: name and images [N, ...] of each experience.
+    That is: no pixel is negative, and the largest is above LARGEST_UNSCALED, or above LARGEST_PIXEL where all pixels
+    are whole numbers, as in bytes. parts: name and images [N, ...] of each experience.
     """
     low, high, where = _range(parts)
     whole = high > LARGEST_PIXEL and all(bool((images == images.round()).all()) for _, images in parts)
     if low < 0 or not (whole or high > LARGEST_UNSCALED):
         return []
     return [
-        f"pixels go from {low:g} to {high:g} ({where}): scale them to [0, 1] (images / {high:g}), or "
+        f"pixels go from {low:g} to {high:g} ({where}): scale them to [0, 1], as images / {high:g}, or "
         "give tensors of the type uint8, which are divided by 255"
     ]
 

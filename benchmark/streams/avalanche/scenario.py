@@ -102,8 +102,8 @@ def _task_labels(train: Sequence[Part], test: Sequence[Part], spec: str) -> list
     distinct = len(set(labels))
     if test[0] is test[-1] and distinct > 1:
         raise InputError(
-            f"{shown(spec)} has {len(train)} training and 1 test experiences, and task labels that differ: one test set "
-            "for all tasks goes with one task label; give each task a test experience with its task label"
+            f"{shown(spec)} has {len(train)} training and 1 test experiences, and task labels that differ: one test "
+            "set for all tasks goes with one task label; give each task a test experience with its task label"
         )
     for task, (label, other) in enumerate(zip(labels, tested, strict=True)):
         if label != other:

@@ -15,7 +15,7 @@ class ERReservoir(Method):
 
     The memory of `memory_per_class` * C * T examples is a uniform sample of all examples met so far (reservoir).
     Source: Chaudhry et al., 'On Tiny Episodic Memories in Continual Learning', 2019, algorithms 1 and 2.
-    Deviations: the reservoir is exact, where the published code slightly favours early examples.
+    Deviations: the reservoir is exact; the published code draws one place too few and favours later examples.
     """
 
     id = "er-reservoir"

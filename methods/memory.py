@@ -35,7 +35,7 @@ class EpisodicMemory:
 
     def offer(self, batch: Batch) -> None:
         """Reservoir sampling (Vitter 1985, algorithm R): afterwards every example ever offered is held with
-        probability M / seen. The published code draws one place too few, which favours early examples."""
+        probability M / seen. The published code draws one place too few, which favours later examples."""
         count = batch.labels.shape[1]
         places = self.seen + torch.arange(count, device=batch.labels.device)
         slots = (self.problem.random.uniform(count) * (places + 1)).long()

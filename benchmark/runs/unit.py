@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.streams.names import from_elsewhere
 from benchmark.training.external import method_named, settings_of
+from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ class Unit:
     def title(self) -> str:
         """For a progress bar."""
         return named(self, self.seeds)
+
+    @property
+    def external(self) -> bool:
+        """Whether code that is not the suite's runs in its training."""
+        return (self.spec or self.method) not in METHOD_ROWS or from_elsewhere(self.source or self.stream)
 
     @property
     def settings(self) -> Settings:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmark.common import memory
-from benchmark.common.loading import errors_told
+from benchmark.common.loading import check_import, errors_told, unchanged
 from benchmark.records import checkpoint, provenance, schema, store
 from benchmark.records.checkpoint import State
 from benchmark.records.code_version import code_version
@@ -141,7 +141,9 @@ class _Work:
             for stream, outcome in zip(group, cell.outcomes, strict=True):
                 self.tell(Evaluated(self._place(stream.seed), list(outcome.accuracy_matrix)))
 
-        with _threads(threads), errors_told(self.unit.load()), memory.refused(self.unit.title):
+        method = self.unit.load()
+        check_import(method)
+        with _threads(threads), errors_told(method), unchanged(method), memory.refused(self.unit.title):
             outcomes = self._outcomes(group, begun, report, keep)
         for stream, outcome in zip(group, outcomes, strict=True):
             if not self._recorded(stream):

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from benchmark.common import cuda_graphs
 from benchmark.common.device import compute_in_float32, denormals_as_zero
+from benchmark.common.loading import file_of, is_external, shown
 from benchmark.common.randomness import Randomness
 from benchmark.networks.mlp import MLP
 from benchmark.networks.resnet import ResNet18
 from benchmark.records.checkpoint import Outcome
 from benchmark.streams.build import Stream, on_device
+from benchmark.training.directions import guarded
 from benchmark.training.optimizers import Step
 from benchmark.training.phases import PhaseData, RecentData
 from methods.batch import Batch
@@ -85,6 +87,8 @@ class Cell:
             self.net = ResNet18(first.heads, first.classes, settings.dropout, self.random)
         problem = Problem(len(streams), len(first.train), first.classes, first.shape, self.device, self.random)
         self.method = method(settings, problem)
+        if is_external(method):
+            self.method.direction = guarded(self.method, shown(file_of(method)))
         self.outcomes = [Outcome() for _ in streams]
         self._broken = torch.full((len(streams),), NEVER, device=self.device)
         self.phase, self.phases = 0, self.method.phases(len(first.train))

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common.loading import module_of_file, place_of, sheltered, shown
 from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -142,10 +142,11 @@ def _attribute(module: str, path: str) -> type[Method]:
         found = find_spec(module)
         if found is None:
             raise ModuleNotFoundError(f"No module named '{module}'")
-        file, value = found.origin, importlib.import_module(module)
+        with sheltered():
+            file, value = found.origin, importlib.import_module(module)
         for name in path.split("."):
             value = getattr(value, name)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise InputError(f"--method: {module}:{path}: {place_of(error, file) if file else error}") from error
     if not (isinstance(value, type) and issubclass(value, Method)):
         raise InputError(f"--method: {module}:{path} is no subclass of methods.method.Method")

@@ -17,7 +17,7 @@ import avalanche.benchmarks.classic as classic
 from avalanche.benchmarks import CLScenario
 
 from benchmark.common import memory
-from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common.loading import module_of_file, place_of, sheltered, shown
 from benchmark.common.seeded import seeded
 from benchmark.streams.avalanche.data import known_archive, make, seed_for
 from benchmark.streams.names import AVALANCHE
@@ -48,7 +48,7 @@ def made_anew(spec: str, seed: int, arguments: Arguments, directory: Path | None
     given = checked(spec, maker, arguments)
     if "seed" in parameters(maker):
         given |= seed_for(maker, seed, given) if spec.startswith(AVALANCHE) else {"seed": seed}
-    with seeded(state), own_errors(spec, f" (seed {seed})"):
+    with seeded(state), own_errors(spec, f" (seed {seed})"), sheltered():
         made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)
     if not isinstance(made, CLScenario):
         raise InputError(f"{shown(spec)}: its function gives a {type(made).__name__}, not an Avalanche benchmark")

@@ -411,11 +411,22 @@ def test_check_stream_of_no_stream_is_one_line(faults, capsys, given, said):
     assert said in refused(capsys, code)
 
 
-@pytest.mark.parametrize("leave", ["sys.exit(0)", "raise GeneratorExit", "raise SystemExit"])
+@pytest.mark.parametrize("leave", ["sys.exit(0)", "raise GeneratorExit", "raise SystemExit", "import os; os._exit(0)"])
 def test_a_function_that_exits_is_one_line(tmp_path, capsys, leave):
     path = file(tmp_path, f"def stream(seed):\n    {leave}\n")
     assert "Exit" in refused(capsys, run(path, tmp_path / "results"))
     assert "Exit" in refused(capsys, main(["list", "--method", "naive", "--stream", path]))
+
+
+def test_what_a_stream_changes_in_the_process_is_put_back(tmp_path):
+    body = """
+def stream(seed):
+    parts = [part(*data(0))], [part(*data(1), given(lambda self, row: torch.set_default_dtype(torch.float64)
+                                                    or (self.images[row], self.targets[row])))]
+    torch.set_default_dtype(torch.float64)
+    return benchmark_from_datasets(train=parts[0], test=parts[1])
+"""
+    assert build(file(tmp_path, body), 0, 1).train[0].base.dtype == torch.float32 == torch.get_default_dtype()
 
 
 def test_what_a_stream_prints_stays_off_standard_output(tmp_path, capsys):

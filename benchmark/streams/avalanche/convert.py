@@ -18,7 +18,7 @@ import torch
 from avalanche.benchmarks import CLScenario
 from torch import Tensor
 
-from benchmark.common.loading import shown
+from benchmark.common.loading import sheltered, shown
 from benchmark.common.seeded import seeded
 from benchmark.streams import checks
 from benchmark.streams.avalanche.parts import Part
@@ -148,7 +148,7 @@ def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
     rows += [range(len(part.labels)) for part in test]
     clock = _Clock(f"{spec}, seed {source.seed}", sum(map(len, rows)))
     parts = [*train, *test]
-    with seeded(state):  # transforms may draw
+    with seeded(state), sheltered():  # transforms may draw
         read = [(part.name, taken(part, own, scenario, clock.tick)) for part, own in zip(parts, rows, strict=True)]
     images, scale = _scaled(source, read)
     whole = [

@@ -52,6 +52,27 @@ def literal(value: object) -> object:
         return value
 
 
+def canonical(value: object, default: object = None) -> object:
+    """The one form of arguments that are equal, as 1, 1.0 and True, or 0.0 and -0.0.
+
+    A number takes the type of a default that is a number, where it has an equal of that type; without such a default
+    a float that is whole becomes an integer, and True stays True. Inside lists, tuples and dictionaries likewise.
+    """
+    if isinstance(value, list | tuple):
+        return type(value)(canonical(each) for each in value)
+    if isinstance(value, dict):
+        return {name: canonical(each) for name, each in value.items()}
+    if not isinstance(value, bool | int | float):
+        return value
+    if isinstance(default, bool) and value in (0, 1):
+        return bool(value)
+    if isinstance(default, float) and abs(value) <= 2**53:  # above, a float may be another number than the integer
+        return float(value) + 0.0
+    if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, bool):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def recorded(name: str, value: object) -> object:
     """The value of an argument as a record holds it: a number, a truth value, None, else the text that was typed.
 
@@ -64,7 +85,7 @@ def recorded(name: str, value: object) -> object:
     if isinstance(read, float) and not math.isfinite(read):
         raise InputError(f"{name} cannot be {value}: it should be finite")
     if read is None or isinstance(read, bool | int | float):
-        return read
+        return 0.0 if isinstance(read, float) and read == 0 else read  # -0.0 is no other value
     text = str(value)
     if not text.isprintable() or len(text) > LONGEST_TEXT:
         raise InputError(f"{name} should be at most {LONGEST_TEXT} printable characters")

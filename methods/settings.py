@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from methods.catalogue import DESCRIPTIONS, StreamSettings
 from methods.errors import InputError
@@ -51,6 +51,11 @@ class Settings(BaseModel):
         "epoch", description="published code, stable_sgd/main.py: made anew every epoch"
     )
     schedule: str = Field("constant", description="paper: the rate decays from task to task alone")
+
+    @field_validator("*")
+    @classmethod
+    def _zero_has_no_sign(cls, value: object) -> object:
+        return 0.0 if isinstance(value, float) and value == 0 else value  # -0.0 would be another record of the same run
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         """The settings as a record holds them: those that have a default are left out while they have it."""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from tabulate import tabulate
 
 from benchmark.streams.kinds import STREAMS, StreamKind
-from benchmark.streams.names import from_elsewhere, stream_id
+from benchmark.streams.names import ARGUMENT, from_elsewhere, stream_id
 from benchmark.training import external
 from benchmark.training.optimizer_names import OPTIMIZERS
 from benchmark.training.schedules import SCHEDULES, arguments_taken, formula
@@ -105,10 +105,23 @@ def _rows(method: str, stream: str, changes: Mapping[str, object]) -> list[tuple
     sources = external.sources_of(method, stream) | dict.fromkeys(changes, "given here")
     if from_elsewhere(stream) and "tasks" in changes:
         sources["tasks"] = "given, or the stream's experiences"
+        sources |= {
+            name: "default of the stream's function"
+            for name, value in changes.items()
+            if _is_default(stream, name, value)
+        }
     return [
         (name, value, sources[name])
         for name, value in external.settings_of(method, stream, changes).everything().items()
     ]
+
+
+def _is_default(stream: str, name: str, value: object) -> bool:
+    from benchmark.streams.external import default_arguments  # loads PyTorch
+
+    known = default_arguments(stream) if name.startswith(ARGUMENT) else {}
+    own = name.removeprefix(ARGUMENT)
+    return own in known and known[own] == value
 
 
 def _cell(method: str, stream: str, changes: Mapping[str, object]) -> str:

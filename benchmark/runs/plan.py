@@ -15,11 +15,13 @@ from benchmark.records import checkpoint, store
 from benchmark.records.code_version import code_version
 from benchmark.runs import resume
 from benchmark.runs.claims import Claims
+from benchmark.runs.guard import Guard, refuse_to_replace
 from benchmark.runs.unit import Unit
 from benchmark.streams.archives import ARCHIVES, find
-from benchmark.streams.build import Stream, build, whole
+from benchmark.streams.build import Stream, build
 from benchmark.streams.kinds import STREAMS, StreamKind
-from benchmark.streams.names import arguments_of, stream_id
+from benchmark.streams.names import arguments_of, from_elsewhere, stream_id
+from benchmark.streams.outline import whole
 from benchmark.training.checks import check_phases
 from benchmark.training.external import distinct, settings_of
 from methods.errors import InputError
@@ -97,9 +99,13 @@ def plan(
     small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy
     already. Raises InputError for methods, streams, settings, data or records that cannot be used.
     """
-    units, among = [], 0
+    units, among, guard = [], 0, Guard(overrides, data)
     for cell in cells(methods, streams, seeds[0], overrides, data):
         missing = tuple(seed for seed in seeds if force or not cell.recorded(results, seed))
+        if missing and from_elsewhere(cell.source):
+            guard.look(cell.source, seeds, cell.settings)
+            if not force:
+                refuse_to_replace(results, cell.method.id, cell.stream, missing, cell.settings, cell.first.digests)
         _tidy(results, cell.method.id, cell.stream, cell.settings, set(seeds) - set(missing))
         among += len(seeds) if cell.alone(device) else 1
         units += cell.units(missing, device, force)

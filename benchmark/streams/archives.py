@@ -3,6 +3,7 @@
 import benchmark.common.imports  # noqa: F401  (before torchvision)
 
 import contextlib
+import hashlib
 import http.client
 import io
 import os
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Callable
 
 from torchvision import datasets
-from torchvision.datasets.utils import calculate_md5
 
 from methods.errors import InputError
 
@@ -121,22 +121,28 @@ def obtain(archive: Archive, directory: Path | None) -> Path:
 
 def digests(archive: Archive, root: Path) -> dict[str, str]:
     """File -> md5 of all the archive's files below `root`; InputError where one is not among those known."""
-    found = {}
-    for name, known in archive.files.items():
-        path = root / archive.folder / name
-        try:
-            found[name] = calculate_md5(path)
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be read ({error.strerror}): name other data by --data or {VARIABLE}"
-            ) from error
-        if found[name] not in known:
-            raise InputError(
-                f"{path} is damaged or not {archive.title}: its md5 is {found[name]}, expected "
-                f"{' or '.join(known)}; delete the file to have it downloaded again, or name an intact copy "
-                f"by --data or {VARIABLE}"
-            )
-    return found
+    return {name: read(archive, root, name)[1] for name in archive.files}
+
+
+def read(archive: Archive, root: Path, name: str) -> tuple[bytes, str]:
+    """The content of one of the archive's files below `root`, and the md5 of these very bytes.
+
+    Raises InputError where it cannot be read, or its md5 is not among those known.
+    """
+    path, known = root / archive.folder / name, archive.files[name]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): name other data by --data or {VARIABLE}"
+        ) from error
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if digest not in known:
+        raise InputError(
+            f"{path} is damaged or not {archive.title}: its md5 is {digest}, expected {' or '.join(known)}; "
+            f"delete the file to have it downloaded again, or name an intact copy by --data or {VARIABLE}"
+        )
+    return content, digest
 
 
 def _count(archive: Archive, root: Path) -> int:

@@ -5,7 +5,7 @@ Shape letters: T tasks, N examples, D pixels, C classes of a head.
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from avalanche.benchmarks import CLScenario, benchmark_from_datasets, with_class
 from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
 from torch import Tensor
 
-from benchmark.streams.avalanche.convert import Source, converted, digests, kind_of
+from benchmark.streams.avalanche.convert import Source, converted, digests
 from benchmark.streams.datasets import ImageData, load
 from benchmark.streams.external import Arguments
 from benchmark.streams.images import TaskImages, drawn_rows
 from benchmark.streams.kinds import PAPER_STREAMS, STREAMS, StreamKind
-from benchmark.streams.names import ARGUMENT, from_elsewhere, split
+from benchmark.streams.names import from_elsewhere
 from benchmark.streams.pixel_maps import angles, permutations, rotation
 from methods.errors import InputError
 
@@ -112,24 +112,6 @@ def on_device(streams: Sequence[Stream], device: torch.device) -> list[Stream]:
         return [part.on(device, there[id(part.base)]) for part in parts]
 
     return [replace(stream, train=moved(stream.train), test=moved(stream.test)) for stream in streams]
-
-
-def kind_named(stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None) -> StreamKind:
-    """What the stream is, without its examples. Raises InputError as `build` does."""
-    if not from_elsewhere(stream):
-        return STREAMS[stream]
-    given, _ = split(stream, overrides)
-    arguments = tuple((name.removeprefix(ARGUMENT), value) for name, value in given.items())
-    return kind_of(Source(stream, seed, arguments, directory=data_dir))
-
-
-def whole(
-    stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
-) -> Mapping[str, object]:
-    """The overrides with the number of tasks that a stream from elsewhere has, where none is given."""
-    if "tasks" in overrides or not from_elsewhere(stream):
-        return overrides
-    return {**overrides, "tasks": kind_named(stream, seed, overrides, data_dir).tasks}
 
 
 def _from_elsewhere(source: Source) -> Stream:

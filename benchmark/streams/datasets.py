@@ -6,6 +6,7 @@ Shape letters: N examples, D pixels of an image.
 import benchmark.common.imports  # noqa: F401  (before torchvision)
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +16,9 @@ import torch
 from sklearn import __version__ as sklearn_version
 from sklearn.datasets import load_digits
 from torch import Tensor
-from torchvision import datasets
-from torchvision.datasets.mnist import read_image_file, read_label_file
 
-from benchmark.streams.archives import ARCHIVES, Archive, digests, find, obtain
+from benchmark.streams.archives import ARCHIVES, Archive, digests, find, obtain, read
+from benchmark.streams.pickles import plain
 from methods.errors import InputError
 
 # of train images, train labels, test images, test labels
@@ -83,37 +83,38 @@ def _row(dataset: str, title: str, place: str, status: str, found: dict[str, str
 
 @lru_cache
 def _files(dataset: str, root: Path) -> ImageData:
-    found = digests(ARCHIVES[dataset], root)
-    parts = (_mnist if dataset == "mnist" else _cifar100)(root, found)
-    return ImageData(*parts, scale=255.0, digests=found)
+    archive = ARCHIVES[dataset]
+    found: dict[str, str] = {}
+
+    def content(name: str) -> bytes:
+        data, found[name] = read(archive, root, name)
+        return data
+
+    parts = (_mnist if dataset == "mnist" else _cifar100)(content)
+    return ImageData(*parts, scale=255.0, digests={name: found[name] for name in archive.files})
 
 
-def _mnist(root: Path, found: dict[str, str]) -> list[Tensor]:
+def _mnist(content: Callable[[str], bytes]) -> list[Tensor]:
     # not the class datasets.MNIST: it prefers a processed/*.pt file, which nothing checks, to the raw files
-    folder = root / ARCHIVES["mnist"].folder
     parts = []
     for part in ("train", "t10k"):
-        parts.append(read_image_file(str(folder / f"{part}-images-idx3-ubyte")).reshape(-1, 784))
-        parts.append(read_label_file(str(folder / f"{part}-labels-idx1-ubyte")))
+        parts.append(_idx(content(f"{part}-images-idx3-ubyte"), 16).reshape(-1, 784))
+        parts.append(_idx(content(f"{part}-labels-idx1-ubyte"), 8).long())
     return parts
 
 
-class Cifar100(datasets.CIFAR100):
-    """Torchvision's CIFAR-100 with the integrity check against digests already recognised, a mirror's too."""
-
-    def __init__(self, root: Path, train: bool, found: dict[str, str]):
-        self.train_list = [["train", found["train"]]] if train else []
-        self.test_list = [] if train else [["test", found["test"]]]
-        self.meta = {**datasets.CIFAR100.meta, "md5": found["meta"]}
-        super().__init__(str(root), train=train)
+def _idx(content: bytes, header: int) -> Tensor:
+    """The bytes after the header of a file in MNIST's format."""
+    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).copy())
 
 
-def _cifar100(root: Path, found: dict[str, str]) -> list[Tensor]:
+def _cifar100(content: Callable[[str], bytes]) -> list[Tensor]:
     parts = []
-    for train in (True, False):
-        read = Cifar100(root, train, found)
-        parts.append(torch.from_numpy(np.ascontiguousarray(read.data.transpose(0, 3, 1, 2))))
-        parts.append(torch.tensor(read.targets))
+    for name in ("train", "test"):
+        entry = plain(content(name), "latin1")
+        parts.append(torch.from_numpy(np.ascontiguousarray(entry["data"].reshape(-1, 3, 32, 32))))
+        parts.append(torch.tensor(entry["fine_labels"]))
+    content("meta")  # only the classes' names, but its digest is in the records
     return parts
 
 

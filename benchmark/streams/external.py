@@ -2,22 +2,26 @@
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
+import contextlib
 import difflib
 import hashlib
 import inspect
 import linecache
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import avalanche.benchmarks.classic as classic
 from avalanche.benchmarks import CLScenario
 
-from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common import memory
+from benchmark.common.loading import module_of_file, place_of, sheltered, shown
 from benchmark.common.seeded import seeded
-from benchmark.streams.avalanche.data import known_archive, make
+from benchmark.streams.avalanche.data import known_archive, make, seed_for
 from benchmark.streams.names import AVALANCHE
-from methods.arguments import literal
+from benchmark.streams.parameters import checked, defaults, parameters, written_out
 from methods.errors import InputError
 
 Arguments = tuple[tuple[str, object], ...]
@@ -35,19 +39,52 @@ def benchmark_of(spec: str, seed: int, arguments: Arguments, directory: Path | N
 
 @lru_cache(maxsize=1)
 def _made(spec: str, seed: int, arguments: Arguments, directory: Path | None) -> CLScenario:
+    return made_anew(spec, seed, arguments, directory, seed)
+
+
+def made_anew(spec: str, seed: int, arguments: Arguments, directory: Path | None, state: int) -> CLScenario:
+    """As benchmark_of, never one made before; the global generators begin with `state`."""
     maker = _maker(spec)
-    given = {"seed": seed} if "seed" in _parameters(maker) else {}
-    given |= _checked(spec, maker, arguments)
-    with seeded(seed):
-        try:
-            made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)
-        except InputError:
-            raise
-        except Exception as error:  # it is a person's own code, or Avalanche's for what a person asked
-            raise InputError(f"--stream: {place_of(error, spec)} (seed {seed})") from error
+    given = checked(spec, maker, arguments)
+    if "seed" in parameters(maker):
+        given |= seed_for(maker, seed, given) if spec.startswith(AVALANCHE) else {"seed": seed}
+    with seeded(state), own_errors(spec, f" (seed {seed})"), sheltered():
+        made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)
     if not isinstance(made, CLScenario):
         raise InputError(f"{shown(spec)}: its function gives a {type(made).__name__}, not an Avalanche benchmark")
     return made
+
+
+def check(spec: str, arguments: Arguments) -> None:
+    """Raises InputError where there is no such stream, or its arguments do not fit."""
+    checked(spec, _maker(spec), arguments)
+
+
+@contextmanager
+def own_errors(spec: str, where: str = "") -> Iterator[None]:
+    """What the code of a stream raises here, exits too, becomes an InputError that names its file and line.
+
+    where: what is said after the error. What the code prints goes to standard error, away from results.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if memory.is_lack(error):
+            raise
+        raise InputError(f"--stream: {place_of(error, spec)}{where}") from error
+
+
+def named_arguments(spec: str, given: Mapping[str, object]) -> dict[str, object]:
+    """The arguments of a stream as a record holds them: those given, and the defaults of its function."""
+    return written_out(_maker(spec), given)
+
+
+def default_arguments(spec: str) -> dict[str, object]:
+    """The defaults of a stream's function as a record holds them."""
+    return defaults(_maker(spec))
 
 
 def file_digests(spec: str, directory: Path | None) -> dict[str, str]:
@@ -87,29 +124,3 @@ def _from_file(file: str) -> Callable[..., object]:
             f"--stream: {shown(file)} has no function stream(seed, ...): write one that returns an Avalanche benchmark"
         )
     return maker
-
-
-def _parameters(maker: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(maker).parameters
-
-
-def _checked(spec: str, maker: Callable[..., object], arguments: Arguments) -> dict[str, object]:
-    """The arguments as Python values. Raises InputError for one that the function does not take, or lacks."""
-    known = _parameters(maker)
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    free = [
-        name
-        for name, parameter in known.items()
-        if name not in ("seed", "dataset_root")
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    for name, _ in arguments:
-        if name not in free and not takes_any:
-            near = difflib.get_close_matches(name, free, 1)
-            hint = f"did you mean 'stream.{near[0]}'?" if near else f"it takes {', '.join(free) or 'none'}"
-            raise InputError(f"--set: {shown(spec)} takes no 'stream.{name}', {hint}")
-    given = {name: literal(value) for name, value in arguments}
-    lacking = [name for name in free if known[name].default is inspect.Parameter.empty and name not in given]
-    if lacking:
-        raise InputError(f"{shown(spec)} needs {', '.join(lacking)}: give --set stream.{lacking[0]}=VALUE")
-    return given

@@ -8,8 +8,9 @@ import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
-from benchmark.streams.build import build, kind_named
+from benchmark.streams.build import build
 from benchmark.streams.names import split, stream_id
+from benchmark.streams.outline import kind_named
 from methods.arguments import literal
 from methods.errors import InputError
 
@@ -84,8 +85,8 @@ def test_runs_are_recorded_by_arguments_resumed_and_shown(digits, tmp_path, caps
     assert main([*command, "--seed", "0", "--set", "stream.n_experiences=2"]) == 0
     found = store.load_all(tmp_path / "results")
     assert {r.stream for r in found} == {"my_stream"} and {r.settings["tasks"] for r in found} == {5, 2}
-    assert {r.settings.get("stream.scenario") for r in found} == {"task", None}
-    assert {r.settings.get("stream.n_experiences") for r in found} == {None, 2}
+    assert {r.settings["stream.scenario"] for r in found} == {"task", "class"}  # the default is written out
+    assert {r.settings["stream.n_experiences"] for r in found} == {5, 2}
     results = ["--results", str(tmp_path / "results")]
     assert main(["table", *results, "--stream", "my_stream", "--figure", str(tmp_path / "curves")]) == 0
     assert "**my_stream**" in capsys.readouterr().out and (tmp_path / "curves.png").exists()
@@ -104,21 +105,31 @@ def test_seeds_whose_images_differ_in_scale_are_trained_each_as_if_alone(digits,
     assert beside.provenance.seeds_together == [1]
 
 
-def test_an_edited_file_is_run_again(tmp_path, capsys):
+def forget() -> None:
+    """As in a new process."""
     from benchmark.streams import external
     from benchmark.streams.avalanche import convert
 
+    for memory in (external._from_file, external._made):
+        memory.cache_clear()
+    convert._kept.clear()
+
+
+def test_an_edited_file_replaces_records_only_when_told_to(tmp_path, capsys):
     path, results = written(tmp_path, MIRROR), tmp_path / "results"
     command = ["run", "--method", "naive", "--stream", path, *SMALL, "--seed", "0", "--results", str(results)]
     assert main(command) == 0 == main(command)
     assert "1 recorded already, none to do" in capsys.readouterr().out
     written(tmp_path, MIRROR + "\n# edited\n")
-    for memory in (external._from_file, external._made):
-        memory.cache_clear()  # as in a new process
-    convert._kept.clear()
-    assert main(command) == 0
-    assert "0 recorded already, 1 to do" in capsys.readouterr().out
-    assert len(store.load_all(results)) == 1
+    forget()
+    (before,) = store.load_all(results)
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert "holds runs of naive on a stream other with other data (seed 0)" in err and "--force" in err
+    assert store.load_all(results) == [before]
+    assert main([*command, "--force"]) == 0
+    (after,) = store.load_all(results)
+    assert after.provenance.data != before.provenance.data
 
 
 def test_list_says_what_was_recognised(digits, capsys):

@@ -56,7 +56,7 @@ def _recognised(
     """What streams from elsewhere were recognised as, and the changed settings on each, its number of tasks too."""
     if not streams:
         return [], {}
-    from benchmark.streams.build import kind_named, whole  # loads PyTorch
+    from benchmark.streams.outline import kind_named, whole  # loads PyTorch
 
-    kinds = [kind_named(name, 0, changes, data) for name in streams]
-    return kinds, {name: whole(name, 0, changes, data) for name in streams}
+    complete = {name: whole(name, 0, changes, data) for name in streams}
+    return [kind_named(name, 0, complete[name], data) for name in streams], complete

@@ -10,15 +10,20 @@ import math
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from avalanche.benchmarks import CLScenario
 from torch import Tensor
 
-from benchmark.streams.avalanche.scenario import Scenario, example, recognised, targets
-from benchmark.streams.external import Arguments, benchmark_of, file_digests
+from benchmark.common.loading import sheltered, shown
+from benchmark.common.seeded import seeded
+from benchmark.streams import checks
+from benchmark.streams.avalanche.parts import Part
+from benchmark.streams.avalanche.scenario import Scenario, recognised
+from benchmark.streams.external import Arguments, benchmark_of, file_digests, made_anew
 from benchmark.streams.images import TaskImages, drawn_rows
 from benchmark.streams.kinds import StreamKind
 from benchmark.streams.names import AVALANCHE
@@ -50,11 +55,13 @@ class Converted:
     train: list[TaskImages]
     test: list[TaskImages]
     classes: int
+    about_labels: list[str]  # warnings
+    about_pixels: list[str]
 
     @property
     def size(self) -> int:
         """Bytes of the images."""
-        return sum(images.base.nbytes for images in [*self.train, *self.test])
+        return sum({id(part.base): part.base.nbytes for part in [*self.train, *self.test]}.values())
 
     def digest(self) -> str:
         """sha256 of all images and labels, in their order."""
@@ -68,13 +75,33 @@ class Converted:
 
 def kind_of(source: Source) -> StreamKind:
     """What a stream is, without taking its examples. Raises InputError where it is none for the suite."""
-    return _scenario(source).kind(source.spec)
+    return scenario_of(source).kind(source.spec)
+
+
+def made(source: Source) -> CLScenario:
+    """The stream as Avalanche has it; the same one if asked for again at once."""
+    return benchmark_of(source.spec, source.seed, source.arguments, source.directory)
+
+
+def scenario_of(source: Source) -> Scenario:
+    """The stream as it is recognised. Raises InputError where it is none for the suite."""
+    return recognised(made(source), source.spec)
+
+
+def anew(source: Source, state: int | None = None) -> Converted:
+    """The stream as tensors, made once more from the beginning.
+
+    state: what the global random generators begin with; None: the stream's seed. Raises InputError as `converted`.
+    """
+    state = source.seed if state is None else state
+    again = made_anew(source.spec, source.seed, source.arguments, source.directory, state)
+    return _convert(source, recognised(again, source.spec), state)
 
 
 def converted(source: Source) -> Converted:
     """The stream as tensors; the same ones if asked for again soon. Raises InputError where it cannot be had."""
     if source not in _kept:
-        _kept[source] = _convert(source)
+        _kept[source] = _convert(source, scenario_of(source), source.seed)
     _kept.move_to_end(source)
     while len(_kept) > 1 and sum(one.size for one in _kept.values()) > _KEPT_BYTES:
         _kept.popitem(last=False)
@@ -83,6 +110,13 @@ def converted(source: Source) -> Converted:
 
 _kept: OrderedDict[Source, Converted] = OrderedDict()
 _digests: dict[Source, str] = {}
+
+
+def warnings(source: Source) -> list[str]:
+    """What is unusual about a stream, a line each."""
+    tensors = converted(source)
+    found = [*tensors.about_labels, *tensors.about_pixels, *checks.shown_in_training(tensors.train, tensors.test)]
+    return [f"{shown(source.spec)}: {line}" for line in found]
 
 
 def digests(source: Source) -> dict[str, str]:
@@ -99,38 +133,43 @@ def digests(source: Source) -> dict[str, str]:
     return known | {"tensors of seed 0": _digests[first]}
 
 
-def _scenario(source: Source) -> Scenario:
-    return recognised(benchmark_of(source.spec, source.seed, source.arguments, source.directory), source.spec)
-
-
-def _convert(source: Source) -> Converted:
-    scenario = _scenario(source)
-    most = len(scenario.train)
+def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
+    most, spec = len(scenario.train), shown(source.spec)
     tasks = source.tasks or most
     if tasks > most:
-        raise InputError(f"{source.spec} cannot have {tasks} tasks: choose tasks from 1 to {most}")
-    counts = [len(targets(one, source.spec)) for one in scenario.train[:tasks]]
+        raise InputError(
+            f"{spec} cannot have {tasks} tasks: with seed {source.seed} it has {most}; choose tasks from 1 to {most}"
+        )
+    _refuse(source, checks.disjoint_classes(scenario))
+    train, test = scenario.train[:tasks], scenario.test[: 1 if scenario.one_test_set else tasks]
     rows = [
-        drawn_rows(count, source.train_examples, source.seed, task, source.spec) for task, count in enumerate(counts)
+        drawn_rows(len(part.labels), source.train_examples, source.seed, task, spec) for task, part in enumerate(train)
     ]
-    rows += [range(len(targets(one, source.spec))) for one in scenario.test[:tasks]]
-    clock = _Clock(f"{source.spec}, seed {source.seed}", sum(map(len, rows)))
-    parts = [
-        _taken(experience, own, scenario, source.spec, clock)
-        for experience, own in zip([*scenario.train[:tasks], *scenario.test[:tasks]], rows, strict=True)
-    ]
-    images, scale = _bytes_if_exact([images for images, _ in parts])
+    rows += [range(len(part.labels)) for part in test]
+    clock = _Clock(f"{spec}, seed {source.seed}", sum(map(len, rows)))
+    parts = [*train, *test]
+    with seeded(state), sheltered():  # transforms may draw
+        read = [(part.name, taken(part, own, scenario, clock.tick)) for part, own in zip(parts, rows, strict=True)]
+    images, scale = _scaled(source, read)
     whole = [
         TaskImages(
-            base,
+            base.flatten(1) if scenario.network == "mlp" else base,
             torch.arange(len(base)),
-            _in_head(labels, scenario.classes[index % tasks]),
+            _in_head([part.labels[row] for row in own], scenario.classes[index % tasks]),
             scale,
             image_shape=scenario.shape,
         )
-        for index, (base, (_, labels)) in enumerate(zip(images, parts, strict=True))
+        for index, (base, part, own) in enumerate(zip(images, parts, rows, strict=True))
     ]
-    return Converted(scenario.kind(source.spec), whole[:tasks], whole[tasks:], scenario.width)
+    tests = whole[tasks:] * (tasks if scenario.one_test_set else 1)
+    about_pixels = checks.unusual_pixels([(part.name, base) for part, base in zip(parts, images, strict=True)], scale)
+    about_labels = checks.untrained_classes(scenario)
+    return Converted(scenario.kind(source.spec), whole[:tasks], tests, scenario.width, about_labels, about_pixels)
+
+
+def _refuse(source: Source, errors: Sequence[str]) -> None:
+    if errors:
+        raise InputError(f"{shown(source.spec)}: {errors[0]}")
 
 
 def _in_head(labels: list[int], classes: list[int]) -> Tensor:
@@ -138,26 +177,51 @@ def _in_head(labels: list[int], classes: list[int]) -> Tensor:
     return torch.tensor([places[label] for label in labels])
 
 
-def _taken(
-    experience: object, rows: Sequence[int], scenario: Scenario, spec: str, clock: "_Clock"
-) -> tuple[Tensor, list[int]]:
-    """The examples `rows` of an experience: images float32 [N, D] or [N, 3, 32, 32], labels."""
-    known = targets(experience, spec)
-    images, labels = torch.empty(len(rows), *scenario.shape), []
+def taken(part: Part, rows: Sequence[int], scenario: Scenario, tick: Callable[[], None] = lambda: None) -> Tensor:
+    """The images `rows` of a part, [N, *scenario.shape], uint8 if all are, else float32.
+
+    Raises InputError where one cannot be read, has another shape or type than the others, or is not finite.
+    """
+    images = torch.empty(0)
     for place, row in enumerate(rows):
-        image, label = example(experience, row, spec)
+        image, _ = part.example(row)
         if tuple(image.shape) != scenario.shape:
-            raise InputError(f"{spec} has examples of shapes {scenario.shape} and {tuple(image.shape)}: one is needed")
-        if label != known[row]:
-            raise InputError(f"{spec} gives an example the label {label} that its targets call {known[row]}")
+            shapes = f"{tuple(image.shape)}, and {scenario.train[0].name}, row 0, has {scenario.shape}"
+            raise part.error(f", row {row},", f"has an image of the shape {shapes}: give all examples one shape")
+        if place == 0:
+            images = torch.empty(len(rows), *scenario.shape, dtype=_kept_type(image))
+        if (image.dtype == torch.uint8) != (images.dtype == torch.uint8):
+            raise part.error(
+                f", row {row},", f"has an image of {image.dtype}, and row {rows[0]} has not: give all examples one type"
+            )
         images[place] = image
-        labels.append(label)
-        clock.tick()
-    return images.flatten(1) if scenario.network == "mlp" else images, labels
+        tick()
+    lost = (~images.flatten(1).isfinite().all(1)).nonzero()[:, 0]
+    if len(lost):
+        raise part.error(
+            f", row {rows[int(lost[0])]},",
+            f"has a pixel that is NaN or infinite ({len(lost)} of {len(rows)} images): repair these images, or leave "
+            "them out",
+        )
+    return images
 
 
-def _bytes_if_exact(parts: list[Tensor]) -> tuple[list[Tensor], float]:
-    """The images as bytes, and 255, where they are bytes over 255; else as they are, and 1."""
+def _kept_type(image: Tensor) -> torch.dtype:
+    return torch.uint8 if image.dtype == torch.uint8 else torch.float32
+
+
+def _scaled(source: Source, read: Sequence[tuple[str, Tensor]]) -> tuple[list[Tensor], float]:
+    """The images as bytes, and 255, where they are bytes or bytes over 255; else as they are, and 1.
+
+    Raises InputError for images of several types, and for others that were never scaled.
+    """
+    parts, kinds = [images for _, images in read], {images.dtype: name for name, images in read}
+    if set(kinds) == {torch.uint8}:
+        return parts, 255.0
+    if torch.uint8 in kinds:
+        places = " and ".join(f"{kind} ({name})".removeprefix("torch.") for kind, name in kinds.items())
+        _refuse(source, [f"its images are of several types, {places}: give all of them one type"])
+    _refuse(source, checks.unscaled_pixels(read))
     whole = [part.mul(255).round_().clamp_(0, 255).byte() for part in parts]
     if all(torch.equal(byte.float() / 255, part) for byte, part in zip(whole, parts, strict=True)):
         return whole, 255.0

@@ -6,15 +6,17 @@ import contextlib
 import inspect
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
 import avalanche.benchmarks.classic.ccifar100 as ccifar100
 import avalanche.benchmarks.classic.cmnist as cmnist
+from avalanche.benchmarks.datasets.clear import SEED_LIST
 
 from benchmark.streams.archives import ARCHIVES, VARIABLE, digests, find, roots
+from benchmark.streams.pickles import only_known
 from methods.errors import InputError
 
 _ARCHIVES = {cmnist.__name__: "mnist", ccifar100.__name__: "cifar100"}
@@ -32,34 +34,61 @@ def known_archive(maker: Maker, directory: Path | None) -> tuple[Path | None, di
     archive = ARCHIVES[_ARCHIVES[maker.__module__]]
     root = find(archive, directory)
     if root is None:
-        raise InputError(_missing(maker, f"{archive.title}, which", directory, f"{archive.folder}/"))
+        looked = [str(place) for place in roots(directory)]
+        raise InputError(_missing(maker, f"the files of {archive.title}, which", looked, f"{archive.folder}/"))
     return root, digests(archive, root)
 
 
+def seed_for(maker: Maker, seed: int, arguments: Mapping[str, object]) -> dict[str, int]:
+    """The run's seed as an argument of a classic maker that has a parameter for it; CLEAR forbids it but for splits.
+
+    Raises InputError for a seed that the data have no split for.
+    """
+    if maker.__name__ != "CLEAR":
+        return {"seed": seed}
+    if arguments.get("evaluation_protocol") != "iid":
+        return {}
+    if seed not in SEED_LIST:
+        first, last = min(SEED_LIST), max(SEED_LIST)
+        raise InputError(
+            f"avalanche:CLEAR has splits for the seeds {first} to {last} and none for {seed}: give --seeds {last + 1}"
+        )
+    return {"seed": seed}
+
+
 def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) -> object:
-    """The benchmark that a classic maker makes of data that are there. Raises InputError where there are none."""
+    """The benchmark that a classic maker makes of data that are there.
+
+    Pickles are opened only where their digest is known (benchmark.streams.pickles). Raises InputError where there are
+    no data, or none that can be trusted.
+    """
     root, _ = known_archive(maker, directory)
     if root is not None:
-        with _digests_checked():
+        with _digests_checked(), only_known():
             return maker(**arguments, dataset_root=str(root))
     takes_root = "dataset_root" in inspect.signature(maker).parameters
-    kept = [None]  # where Avalanche keeps its downloads
-    for place in [*map(str, roots(directory)), *kept] if takes_root else kept:
-        with _nothing_new() as refused, contextlib.redirect_stdout(io.StringIO()):
+    for place in [*_named(directory), None] if takes_root else [None]:  # None: where Avalanche keeps its downloads
+        with _nothing_new() as refused, only_known() as refusals, contextlib.redirect_stdout(io.StringIO()):
             try:
                 return maker(**arguments, **({"dataset_root": place} if takes_root else {}))
             except Exception:
+                if refusals:
+                    raise refusals[0] from None
                 if not refused.called:
                     raise
-    raise InputError(_missing(maker, "data that", directory, "them"))
+    raise InputError(_missing(maker, "data that", _named(directory), "them"))
 
 
-def _missing(maker: Maker, what: str, directory: Path | None, wanted: str) -> str:
-    where = ", ".join(map(str, roots(directory)))
+def _named(directory: Path | None) -> list[str]:
+    """The directory that a person named, if any: ./data, the last of the roots, is not looked into without that."""
+    return [str(root) for root in roots(directory)[:-1]]
+
+
+def _missing(maker: Maker, what: str, looked: Sequence[str], wanted: str) -> str:
+    where = ", ".join([*looked, "the place where Avalanche keeps its downloads"])
     return (
-        f"avalanche:{maker.__name__} needs {what} are not in {where} or where Avalanche keeps its downloads, and "
-        f"nothing is downloaded here: name a directory that holds {wanted} by --data or {VARIABLE}, or call "
-        f"avalanche.benchmarks.classic.{maker.__name__} once"
+        f"avalanche:{maker.__name__} needs {what} are not in {where}, and nothing is downloaded here: name a directory "
+        f"that holds {wanted} by --data or {VARIABLE}, or call avalanche.benchmarks.classic.{maker.__name__} once"
     )
 
 

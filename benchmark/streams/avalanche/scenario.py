@@ -5,10 +5,12 @@ import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from avalanche.benchmarks import CLScenario
-from torch import Tensor
 
+from benchmark.common.loading import shown
+from benchmark.streams.avalanche.labels import NUMBER, NoClass, class_of
+from benchmark.streams.avalanche.parts import Part
+from benchmark.streams.external import own_errors
 from benchmark.streams.kinds import StreamKind
 from benchmark.streams.names import stream_id
 from methods.errors import InputError
@@ -25,8 +27,8 @@ class Scenario:
     """A benchmark as it was recognised."""
 
     name: str  # one of _WHY
-    train: Sequence  # of experiences
-    test: Sequence
+    train: Sequence[Part]
+    test: Sequence[Part]  # one and the same where all tasks share a test set
     classes: list[list[int]]  # of each task's head: label in the head -> label in the benchmark
     shape: tuple[int, ...]  # of an example as the benchmark gives it
     network: str  # "mlp" | "resnet18"
@@ -35,6 +37,11 @@ class Scenario:
     def per_task(self) -> bool:
         """Whether every task has a head of its own."""
         return self.name == "task-incremental"
+
+    @property
+    def one_test_set(self) -> bool:
+        """Whether all tasks share one test set."""
+        return len(self.test) > 1 and self.test[0] is self.test[1]
 
     @property
     def width(self) -> int:
@@ -46,7 +53,7 @@ class Scenario:
         shape = " x ".join(map(str, self.shape))
         source = (
             f"An Avalanche benchmark, recognised as {self.name}: {_WHY[self.name]}, of {self.width} classes. "
-            f"Examples: {shape}. Made by {spec}."
+            f"Examples: {shape}.{' One test set for all tasks.' if self.one_test_set else ''} Made by {spec}."
         )
         heads = "per task" if self.per_task else "one"
         name = stream_id(spec)
@@ -56,40 +63,86 @@ class Scenario:
 def recognised(benchmark: CLScenario, spec: str) -> Scenario:
     """The benchmark's scenario, from the task labels and classes of its experiences.
 
+    One test experience beside several training experiences with one task label is the test set of every task.
     Raises InputError where the suite has no place for it.
     """
-    streams = benchmark.streams
-    if not {"train", "test"} <= streams.keys():
-        raise InputError(f"{spec} has the streams {', '.join(streams)}: a train and a test stream are needed")
-    train, test = list(streams["train"]), list(streams["test"])
-    if len(train) != len(test) or not train:
-        raise InputError(
-            f"{spec} has {len(train)} training and {len(test)} test experiences: as many of each are needed, at least 1"
-        )
-    labels = [_label(experience, f"{spec}, experience {task}") for task, experience in enumerate(train)]
-    if labels != [_label(experience, f"{spec}, test experience {task}") for task, experience in enumerate(test)]:
-        raise InputError(f"{spec}: its test experiences have other task labels than its training experiences")
-    if len(set(labels)) not in (1, len(labels)):
-        raise InputError(f"{spec} has the task labels {labels}: either all must be equal, or no two")
-    seen = [sorted({*targets(one, spec), *targets(two, spec)}) for one, two in zip(train, test, strict=True)]
-    name, classes = _heads(labels, seen)
-    shape = tuple(example(train[0], 0, spec)[0].shape)
+    train, test = parts(benchmark, spec)
+    for part in (*train, *test):
+        part.labels  # noqa: B018  (an experience without sound labels is refused first)
+    name, classes = _heads(_task_labels(train, test, spec), train, test)
+    shape = tuple(train[0].example(0)[0].shape)
     return Scenario(name, train, test, classes, shape, _network(shape, spec))
 
 
-def _heads(labels: list[int], seen: list[list[int]]) -> tuple[str, list[list[int]]]:
-    if len(labels) > 1 and len(set(labels)) > 1:
-        return "task-incremental", seen
-    union = sorted({label for task in seen for label in task})
-    name = "domain-incremental" if all(task == union for task in seen) else "class-incremental"
-    return name, [union] * len(seen)
+def parts(benchmark: CLScenario, spec: str) -> tuple[list[Part], list[Part]]:
+    """The training and the test examples of each task. Raises InputError where there are not as many of both."""
+    with own_errors(spec):
+        streams = {name: list(stream) for name, stream in benchmark.streams.items()}
+    if not {"train", "test"} <= streams.keys():
+        found = ", ".join(streams) or "none"
+        raise InputError(f"{shown(spec)} has the streams {found}: a train and a test stream are needed")
+    train, test = streams["train"], streams["test"]
+    whole = len(test) == 1 < len(train)
+    if not train or not (whole or len(train) == len(test)):
+        raise InputError(
+            f"{shown(spec)} has {len(train)} training and {len(test)} test experiences: as many of each are needed, at "
+            "least 1, or one test experience for all tasks"
+        )
+
+    def named(stream: str, experiences: Sequence) -> list[Part]:
+        return [Part(spec, f"task {task + 1} of the {stream} stream", one) for task, one in enumerate(experiences)]
+
+    tests = [Part(spec, "the one test set of all tasks", test[0])] * len(train) if whole else named("test", test)
+    return named("training", train), tests
 
 
-def _label(experience: object, where: str) -> int:
-    labels = getattr(experience, "task_labels", [0])  # a benchmark without task labels has one task
+def _task_labels(train: Sequence[Part], test: Sequence[Part], spec: str) -> list[int]:
+    """The task label of each task. Raises InputError where the suite has no heads for them."""
+    labels, tested = list(map(_label, train)), list(map(_label, test))
+    distinct = len(set(labels))
+    if test[0] is test[-1] and distinct > 1:
+        raise InputError(
+            f"{shown(spec)} has {len(train)} training and 1 test experiences, and task labels that differ: one test "
+            "set for all tasks goes with one task label; give each task a test experience with its task label"
+        )
+    for task, (label, other) in enumerate(zip(labels, tested, strict=True)):
+        if label != other:
+            raise InputError(
+                f"{shown(spec)}: task {task + 1} has the task label {label} in the training stream and {other} in the "
+                "test stream: give both the same"
+            )
+    if distinct not in (1, len(labels)):
+        again = next(label for label in labels if labels.count(label) > 1)
+        places = [f"{task + 1}" for task, label in enumerate(labels) if label == again]
+        raise InputError(
+            f"{shown(spec)} has the task labels {str(labels)[:80]}: either all must be equal, or no two, and {again} "
+            f"comes again (tasks {', '.join(places[:10])}); give each task a label of its own, for a head a task, or "
+            "all the same, for one head"
+        )
+    return labels
+
+
+def _heads(labels: list[int], train: Sequence[Part], test: Sequence[Part]) -> tuple[str, list[list[int]]]:
+    seen = [{*one.labels, *two.labels} for one, two in zip(train, test, strict=True)]
+    if len(set(labels)) > 1:
+        return "task-incremental", list(map(sorted, seen))
+    union = sorted(set().union(*seen))
+    # one test set for all tasks says nothing about the classes of a single one
+    own = [set(one.labels) for one in train] if len(train) > 1 and test[0] is test[-1] else seen
+    return "domain-incremental" if all(own[0] == other for other in own) else "class-incremental", [union] * len(seen)
+
+
+def _label(part: Part) -> int:
+    with own_errors(part.spec, f" ({part.name}, its task labels)"):
+        labels = list(getattr(part.experience, "task_labels", [0]))  # a benchmark without task labels has one task
     if len(labels) != 1:
-        raise InputError(f"{where} has the task labels {list(labels)}: one is needed")
-    return int(labels[0])
+        raise part.error("", f"has the task labels {str(labels)[:80]}: one is needed")
+    try:
+        return class_of(labels[0])
+    except NoClass as error:
+        raise part.error(
+            "", f"has the task label {labels[0]!r:.40}, which {error.what}: {NUMBER.replace('class', 'task')}"
+        ) from None
 
 
 def _network(shape: tuple[int, ...], spec: str) -> str:
@@ -101,19 +154,3 @@ def _network(shape: tuple[int, ...], spec: str) -> str:
         f"{spec} has examples of shape {' x '.join(map(str, shape)) or 'no dimension'}: the suite has an MLP for flat "
         "or one-channel examples and a ResNet for 3 x 32 x 32; change them in the stream's transform"
     )
-
-
-def targets(experience: object, spec: str) -> list[int]:
-    """The labels of an experience's examples, as the benchmark has them."""
-    found = getattr(experience.dataset, "targets", None)
-    if found is None or len(found) == 0:
-        raise InputError(f"{spec}: an experience has no examples with targets; use as_classification_dataset")
-    return [int(label) for label in found]
-
-
-def example(experience: object, row: int, spec: str) -> tuple[Tensor, int]:
-    """An example as it is evaluated, so without augmentation: the image as a tensor, and its label."""
-    image, label = experience.dataset.eval()[row][:2]
-    if not isinstance(image, torch.Tensor):
-        raise InputError(f"{spec} gives {type(image).__name__} and no tensors: add ToTensor() to its transforms")
-    return image, int(label)

@@ -1,0 +1,87 @@
+"""The parameters of a stream's function: which a person may give, and the one form in which each is recorded."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+
+from benchmark.common.loading import shown
+from methods.arguments import LONGEST_TEXT, canonical, literal
+from methods.errors import InputError
+
+Maker = Callable[..., object]
+_GIVEN_BY_THE_SUITE = ("seed", "dataset_root")
+
+
+def parameters(maker: Maker) -> Mapping[str, inspect.Parameter]:
+    """All parameters of a stream's function, by name; none where it does not tell them."""
+    try:
+        return inspect.signature(maker).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _free(maker: Maker) -> dict[str, inspect.Parameter]:
+    return {
+        name: parameter
+        for name, parameter in parameters(maker).items()
+        if name not in _GIVEN_BY_THE_SUITE and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
+def defaults(maker: Maker) -> dict[str, object]:
+    """The defaults of a stream's function as a record holds them; those that no record can hold are left out."""
+    found = {name: parameter.default for name, parameter in _free(maker).items()}
+    return {name: _written(canonical(value, value)) for name, value in found.items() if _recordable(value)}
+
+
+def written_out(maker: Maker, given: Mapping[str, object]) -> dict[str, object]:
+    """The arguments of a stream's function as a record holds them: its defaults, and over them what a person gave.
+
+    Equal arguments are the same: 1, 1.0 and True for a parameter whose default is a number, "[0,1]" and "[0, 1]".
+    """
+    free = _free(maker)
+    theirs = {}
+    for name, value in given.items():
+        default = free[name].default if name in free else None
+        read = canonical(literal(value), default)
+        theirs[name] = _written(read) if _recordable(read) else value
+    return dict(sorted((defaults(maker) | theirs).items()))
+
+
+def checked(spec: str, maker: Maker, arguments: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """The arguments as Python values; those that equal their default are left to the function.
+
+    Raises InputError for one that the function does not take, or lacks.
+    """
+    known, free, usual = parameters(maker), _free(maker), defaults(maker)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    given = {}
+    for name, value in arguments:
+        if name not in free and not takes_any:
+            near = difflib.get_close_matches(name, free, 1)
+            hint = f"did you mean 'stream.{near[0]}'?" if near else f"it takes {', '.join(free) or 'none'}"
+            raise InputError(f"--set: {shown(spec)} takes no 'stream.{name}', {hint}")
+        if not (name in usual and (type(value), value) == (type(usual[name]), usual[name])):
+            given[name] = literal(value)
+    lacking = [name for name in free if free[name].default is inspect.Parameter.empty and name not in given]
+    if lacking:
+        raise InputError(f"{shown(spec)} needs {', '.join(lacking)}: give --set stream.{lacking[0]}=VALUE")
+    return given
+
+
+def _written(value: object) -> object:
+    """A number, a truth value or None as it is; text and lists as the text that `literal` reads them back from."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return value if isinstance(value, str) and literal(value) == value else repr(value)
+
+
+def _recordable(value: object) -> bool:
+    if isinstance(value, float):
+        return value - value == 0  # finite
+    if isinstance(value, list | tuple | dict):
+        parts = [*value.values(), *value] if isinstance(value, dict) else value
+        return all(map(_recordable, parts)) and len(repr(value)) <= LONGEST_TEXT
+    if isinstance(value, str):
+        return value.isprintable() and len(repr(value)) <= LONGEST_TEXT
+    return value is None or type(value) in (bool, int)

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 report test test-cluster check defects bench bench-gpu soak published docs clean
+.PHONY: help setup demo table2 report test test-cluster lint check defects bench bench-gpu soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
 RUN := .venv/bin/python -m benchmark
@@ -42,6 +42,16 @@ test-cluster: .venv/installed  ## the tests of Ray and Slurm (submitit), on this
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[ray,slurm]'
 	@.venv/bin/python -m pytest tests/runs/test_ray.py tests/runs/test_slurm.py tests/runs/test_executors.py
 
+lint: .venv/linters  ## faults, layout, layers of imports and spelling; changes nothing
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/typos
+
+.venv/linters: .venv/installed
+	@.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c requirements.lock -e '.[lint]'
+	@touch $@
+
 check: .venv/installed  ## small cells against their references, the committed tables against their records
 	@$(RUN) check
 
@@ -67,5 +77,5 @@ docs: .venv/installed  ## the documentation as a site, out/site/index.html
 	@PYTHONPATH=. .venv/bin/python -m mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml
 
 clean:  ## remove the demo's output and caches; records and .venv stay
-	@rm -rf out build *.egg-info .pytest_cache
+	@rm -rf out build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	@find benchmark methods tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -204,7 +204,7 @@ def trials(method: str, stream: str) -> list[dict[str, float | int]]:
 
 
 CONFIRMED = {("stable-sgd", "split-cifar100")}
-"""Under whose first trial the published code, restated in tests/oracles/published_cifar.py, gives the published figures."""
+"""Under its first trial, the published code (see tests/oracles/published_cifar.py) gives the published figures."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def test_every_run_has_its_scalars_task_by_task(watched):
 
 def test_rows_are_written_as_tasks_end_and_once(tmp_path):
     place = tmp_path / "results" / "s" / "m" / "seed-0-x.json"
-    for attempt in range(2):  # the second replaces the first
+    for _ in range(2):  # the second replaces the first
         with Board(tmp_path / "board", tmp_path / "results") as board:
             board.watch(Evaluated(place, [[0.5, 0.25]]))
             assert scalars(tmp_path / "board/s/m/seed-0-x")["average_accuracy"][-1] == (1, 0.5)

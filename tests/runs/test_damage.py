@@ -234,7 +234,8 @@ def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
     file.parent.mkdir()
     file.write_text("{")
     script = (
-        "import os, benchmark.common.imports; from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
+        "import os, benchmark.common.imports\n"
+        "from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
         "print(AVALANCHE_CONFIG['dataset_location'], os.environ['HOME'])"
     )
     done = subprocess.run(

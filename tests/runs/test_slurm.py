@@ -7,13 +7,13 @@ import torch
 
 pytest.importorskip("submitit", reason="submitit is not installed: make test-cluster")
 
-from benchmark.cli.main import main  # noqa: E402
-from benchmark.records import store  # noqa: E402
-from benchmark.runs.executors import base, slurm  # noqa: E402
-from benchmark.runs.executors.base import Where  # noqa: E402
-from benchmark.runs.unit import Unit  # noqa: E402
-from methods.errors import InputError  # noqa: E402
-from tests.support.writers import leftovers, numbers  # noqa: E402
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.runs.executors import base, slurm
+from benchmark.runs.executors.base import Where
+from benchmark.runs.unit import Unit
+from methods.errors import InputError
+from tests.support.writers import leftovers, numbers
 
 COMMAND = [
     "run",

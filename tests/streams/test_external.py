@@ -28,7 +28,7 @@ def digits(tmp_path_factory) -> Path:
     """The example of docs/avalanche.md as a file."""
     text = (ROOT / "docs/avalanche.md").read_text(encoding="utf-8")
     path = tmp_path_factory.mktemp("streams") / "my_stream.py"
-    path.write_text(re.search(r"```python\n(.*?)```", text, re.S)[1], encoding="utf-8")
+    path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
     return path
 
 
@@ -70,7 +70,7 @@ def test_all_methods_train_on_it_as_on_the_suites_own(tmp_path, capsys):
     assert main(["run", "--stream", "split-digits", "--set", "tasks=3", *common]) == 0
     found = {(r.stream, r.method, r.seed): r for r in store.load_all(tmp_path / "results")}
     assert len(found) == 24
-    for (stream, method, seed), record in found.items():
+    for (_, method, seed), record in found.items():
         assert record.accuracy_matrix == found["split-digits", method, seed].accuracy_matrix
     assert set(found["other", "naive", 1].provenance.data) == {"other.py", "tensors of seed 0"}
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 def examples(count: int):
     """Hypothesis' settings for that many examples, the same ones each time unless FUZZ is set."""
-    factor = int(os.environ.get("FUZZ", 0))
+    factor = int(os.environ.get("FUZZ", "0"))
     return settings(
         max_examples=count * max(1, factor),
         derandomize=not factor,

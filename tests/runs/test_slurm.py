@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 pytest.importorskip("submitit", reason="submitit is not installed: make test-cluster")
 
@@ -15,6 +14,7 @@ from benchmark.runs.unit import Unit
 from methods.errors import InputError
 from tests.support.writers import leftovers, numbers
 
+pytestmark = pytest.mark.cluster
 COMMAND = [
     "run",
     "--method",
@@ -33,13 +33,10 @@ COMMAND = [
 
 
 @pytest.fixture(autouse=True)
-def on_this_machine(monkeypatch):
+def on_this_machine(monkeypatch, one_core):
     """Jobs are processes of this machine with one thread each."""
     monkeypatch.setattr(slurm, "CLUSTER", "local")
     monkeypatch.setattr(slurm, "ASK_EVERY", 0.05)
-    monkeypatch.setattr(base, "cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
 
 
 def logs(results: Path) -> list[Path]:

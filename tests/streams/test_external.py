@@ -12,8 +12,8 @@ from benchmark.streams.build import build, kind_named
 from benchmark.streams.names import split, stream_id
 from methods.arguments import literal
 from methods.errors import InputError
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "train_examples=60", "--set", "hidden=16", "--jobs", "1"]
 MIRROR = """
 from benchmark.streams.build import build

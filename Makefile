@@ -58,9 +58,10 @@ test-cluster: .venv/installed  ## the tests of Ray and Slurm (submitit), on this
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[ray,slurm]'
 	@.venv/bin/python -m pytest tests/runs/test_ray.py tests/runs/test_slurm.py tests/runs/test_executors.py
 
-lint: .venv/linters  ## faults, layout, layers of imports and spelling; changes nothing
+lint: .venv/linters  ## faults, layout, types, layers of imports and spelling; changes nothing
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/typos
 

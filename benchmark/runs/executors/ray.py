@@ -160,8 +160,9 @@ class _Driver:
 
     def _recorded(self, job: _Job, seed: int) -> bool:
         unit, code = job.unit, code_version(job.unit.load())
-        return (job.index, seed) in self.saved or (
-            not unit.force
+        return (
+            (job.index, seed) in self.saved
+            or not unit.force
             and store.recorded(
                 self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
             )

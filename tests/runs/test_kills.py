@@ -12,6 +12,8 @@ import pytest
 from tests.support.process import ROOT
 from tests.support.writers import RUNS, SMALL, leftovers, numbers, prepared, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory) -> tuple[dict, float]:

@@ -32,6 +32,7 @@ def said(results: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
     """For every method, with another order of hashes and what was run before in this process."""
     for name in ("here", "again"):

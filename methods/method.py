@@ -16,7 +16,6 @@ from methods.batch import Batch
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings
 
-AnySettings = Settings  # inside Method, Settings is the class attribute
 LOWEST_LEARNING_RATE = 5e-5
 """Floor of the decayed learning rate in the published code (stable_sgd/main.py)."""
 
@@ -81,13 +80,13 @@ class Method:
     title: str
     memoryless: bool | None
     reference: str
-    Settings: type[AnySettings] = AnySettings  # one with settings of its own has a class Settings(Method.Settings)
+    Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
 
     def __init_subclass__(cls) -> None:
         if cls.__dict__.get("id") in METHOD_ROWS:
             cls.title, cls.memoryless, cls.reference = METHOD_ROWS[cls.id]
 
-    def __init__(self, settings: AnySettings, problem: Problem) -> None:
+    def __init__(self, settings: Settings, problem: Problem) -> None:
         self.settings, self.problem = settings, problem
 
     @classmethod

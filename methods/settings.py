@@ -6,8 +6,8 @@ A setting that a method and stream do not name below has the value of the protoc
 from __future__ import annotations
 
 import difflib
-from collections.abc import Generator, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     # Fields below have a default here, and a record names them only where the run has another value.
     shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
 
-    def __iter__(self) -> Generator[tuple[str, Any], None, None]:
+    def __iter__(self) -> Iterator[tuple[str, object]]:
         """The settings as a record holds them: those that have a default are left out while they have it."""
         for name, value in super().__iter__():
             field = Settings.model_fields.get(name)

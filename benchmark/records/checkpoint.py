@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -72,7 +71,7 @@ class State:
 
 
 def identity(
-    method: str, stream: str, settings: Mapping[str, Any] | BaseModel, origin: Mapping[str, Any]
+    method: str, stream: str, settings: Mapping[str, object] | BaseModel, origin: Mapping[str, object]
 ) -> dict[str, JsonValue]:
     """What must be the same for a run to go on bit for bit; origin: see benchmark.records.provenance.gather."""
     same = {name: origin[name] for name in ("code", "data", "versions", "device", "processor")}
@@ -80,7 +79,7 @@ def identity(
 
 
 def path_of(
-    results: Path, method: str, stream: str, seeds: Sequence[int], settings: Mapping[str, Any] | BaseModel
+    results: Path, method: str, stream: str, seeds: Sequence[int], settings: Mapping[str, object] | BaseModel
 ) -> Path:
     """Where the state of these seeds side by side lies, below <results>/.state/<stream>/<method>/."""
     run = store.path_of(results, method, stream, seeds[0], settings).stem
@@ -107,7 +106,7 @@ def load(path: Path) -> State:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (a file is no dictionary)
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         text = metadata["point"]
         if metadata["digest"] != _digest(text, tensors):
             raise Damaged("its digest does not match")
@@ -134,5 +133,5 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.blake2b(text.encode(), digest_size=16)
     for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+        digest.update(value.contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ def code_version(method: type[Method]) -> str:
     """
     digest = hashlib.sha256()
     for cls in method.__mro__[: method.__mro__.index(Method)]:
-        source = inspect.getsource(inspect.getmodule(cls))  # type: ignore[arg-type]
+        source = inspect.getsource(inspect.getmodule(cls))
         digest.update(_skeleton(ast.parse(source)).encode())
     return f"{RESULTS_VERSION}-{digest.hexdigest()[:12]}"
 

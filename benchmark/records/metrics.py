@@ -6,13 +6,8 @@ not measured. Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward tr
 Episodic Memory for Continual Learning, NeurIPS 2017, equation 3.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy import typing as numpy_typing
-
-ArrayLike = numpy_typing.ArrayLike | Sequence[Sequence[float | None]]
-"""NumPy reads None as NaN."""
+from numpy.typing import ArrayLike
 
 
 def _square(a: ArrayLike) -> np.ndarray:

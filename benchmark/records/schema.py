@@ -81,7 +81,7 @@ class Record(_Part):
         rows = len(self.accuracy_matrix)
         if self.status == "complete" and (tasks == 0 or rows != tasks):
             raise ValueError("accuracy_matrix is not one row a task")
-        if self.status == "diverged" and rows and rows >= tasks:  # type: ignore[operator]  # tasks is a number here
+        if self.status == "diverged" and rows and rows >= tasks:
             raise ValueError("accuracy_matrix has a row for every task, though the run diverged")
         if not _agree(dict(self.metrics), _metrics(self.accuracy_matrix, self.status)):
             raise ValueError("metrics do not follow from accuracy_matrix")
@@ -90,13 +90,15 @@ class Record(_Part):
         return self
 
 
-def _metrics(matrix: Sequence[Sequence[float | None]], status: str) -> Mapping[str, float | None]:
+def _metrics(matrix: Sequence[Sequence[float | None]], status: str) -> dict[str, float | None]:
     return metrics.summarize(matrix) if status == "complete" else dict.fromkeys(Metrics.model_fields)
 
 
 def _agree(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> bool:
-    pairs = [(ours[name], theirs[name]) for name in theirs]
-    return all(a is b if a is None or b is None else abs(a - b) < 1e-9 for a, b in pairs)
+    return all(
+        (ours[name] is None) == (theirs[name] is None) and (ours[name] is None or abs(ours[name] - theirs[name]) < 1e-9)
+        for name in theirs
+    )
 
 
 def compose(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +74,7 @@ def _key(stream: str, method: str, variant: Mapping[str, object]) -> str:
     return json.dumps([stream, method, variant])
 
 
-def _rows(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _rows(cells: pd.DataFrame) -> Iterator[dict[str, object]]:
     whole = cells.astype(object)
     yield from whole.where(whole.notna(), None).to_dict("records")
 
@@ -95,7 +94,7 @@ def _stream(said: Statistics, part: list[tuple[Cell, list[Record]]]) -> Stream:
     )
 
 
-def _cell(row: Mapping[str, Any], runs: Sequence[Record]) -> Cell:
+def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
     method, stream, variant = row["method"], row["stream"], row["variant"]
     complete = [run for run in runs if run.status == "complete"]
     seconds = [run.seconds for run in complete]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from benchmark.records.metrics import average_accuracies, met
 from benchmark.records.schema import Record
@@ -49,7 +49,7 @@ def matrices(records: Sequence[Record]) -> dict[str, Curves]:
     NaN where a task was not met yet. Raises InputError where no run is complete, and where the runs of a row differ
     in their number of tasks.
     """
-    found: dict[str, dict[Row, list[Sequence[Sequence[float | None]]]]] = {}
+    found: dict[str, dict[Row, list[ArrayLike]]] = {}
     for record, variant in zip(records, variants(records), strict=True):
         if record.status == "complete":
             row = record.method, row_label(record.method, variant)
@@ -71,8 +71,7 @@ def matrices(records: Sequence[Record]) -> dict[str, Curves]:
 
 def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
     """Write <stem>.png and <stem>.svg, the same bytes for the same figure. InputError if they cannot be written."""
-    name = Path(stem).name
-    paths = Path(stem).with_name(name + ".png"), Path(stem).with_name(name + ".svg")
+    paths = tuple(Path(stem).with_name(Path(stem).name + ending) for ending in (".png", ".svg"))
     with matplotlib.rc_context({"svg.hashsalt": "curves"}):
         try:
             paths[0].parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +90,7 @@ def _place(known: Mapping[str, object], name: str) -> tuple[int, str]:
     return (list(known).index(name) if name in known else len(known)), name
 
 
-def _styles(panels: dict[str, Curves]) -> dict[Row, dict[str, Any]]:
+def _styles(panels: dict[str, Curves]) -> dict[Row, dict[str, str]]:
     """Colour and marker by method, the same in every figure; line by variant. In the table's order."""
     rows = _rows({row for part in panels.values() for row in part})
     methods = [*METHOD_ROWS, *dict.fromkeys(method for method, _ in rows if method not in METHOD_ROWS)]
@@ -130,7 +129,7 @@ def _draw(panels: dict[str, Curves]) -> Figure:
     return figure
 
 
-def _panel(axis: Axes, stream: str, part: Curves, styles: dict[Row, dict[str, Any]]) -> None:
+def _panel(axis: Axes, stream: str, part: Curves, styles: dict[Row, dict[str, str]]) -> None:
     for row in (row for row in styles if row in part):
         values = 100 * part[row]
         tasks, mean = np.arange(1, values.shape[1] + 1), values.mean(axis=0)

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -21,13 +21,13 @@ VERDICT = (
 )
 
 
-def row_label(method: str, variant: Mapping[str, object]) -> str:
+def row_label(method: str, variant: dict[str, object]) -> str:
     """What a row or a curve is called: the method's title, and in brackets the settings that were changed."""
     title = METHOD_ROWS[method].title if method in METHOD_ROWS else f"{method} (external)"
     return f"{title} [{variant_label(variant)}]" if variant else title
 
 
-def variant_label(variant: Mapping[str, object]) -> str:
+def variant_label(variant: dict[str, object]) -> str:
     """The changed settings as KEY=VALUE, as the command line takes them."""
     return " ".join(f"{name}={value}" for name, value in variant.items())
 

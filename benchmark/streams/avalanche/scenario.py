@@ -4,7 +4,6 @@ import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from avalanche.benchmarks import CLScenario
@@ -104,7 +103,7 @@ def _network(shape: tuple[int, ...], spec: str) -> str:
     )
 
 
-def targets(experience: Any, spec: str) -> list[int]:
+def targets(experience: object, spec: str) -> list[int]:
     """The labels of an experience's examples, as the benchmark has them."""
     found = getattr(experience.dataset, "targets", None)
     if found is None or len(found) == 0:
@@ -112,7 +111,7 @@ def targets(experience: Any, spec: str) -> list[int]:
     return [int(label) for label in found]
 
 
-def example(experience: Any, row: int, spec: str) -> tuple[Tensor, int]:
+def example(experience: object, row: int, spec: str) -> tuple[Tensor, int]:
     """An example as it is evaluated, so without augmentation: the image as a tensor, and its label."""
     image, label = experience.dataset.eval()[row][:2]
     if not isinstance(image, torch.Tensor):

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def python(*arguments: str | Path, **more) -> subprocess.CompletedProcess:
     """Run Python with these arguments. Its output is text; `more` goes to subprocess.run."""
-    given = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 120}
+    given = {"cwd": ROOT, "capture_output": True, "text": True, "timeout": 240}
     if {"stdout", "stderr"} & more.keys():
         given["capture_output"] = False
     return subprocess.run([sys.executable, *arguments], **(given | more))

@@ -336,6 +336,7 @@ def test_other_errors_of_pytorch_are_not_taken_for_a_lack_of_memory():
         raise RuntimeError("shapes do not match")
 
 
+@pytest.mark.slow
 def test_a_lack_of_memory_in_a_worker_is_the_same_line(tmp_path, capsys):
     overcommit = Path("/proc/sys/vm/overcommit_memory")
     if not overcommit.exists() or overcommit.read_text().strip() == "1":

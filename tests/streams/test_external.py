@@ -63,6 +63,7 @@ def test_a_benchmark_of_the_suite_that_comes_back_as_a_file_is_the_same_stream(t
         assert torch.equal(one.targets, two.targets)
 
 
+@pytest.mark.slow
 def test_all_methods_train_on_it_as_on_the_suites_own(tmp_path, capsys):
     path, common = written(tmp_path, MIRROR), [*SMALL, "--seeds", "2", "--results", str(tmp_path / "results")]
     common += ["--set", "learning_rate_decay=0.8", "--set", "dropout=0.25"]  # Stable SGD's differ by stream

@@ -3,15 +3,18 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 report test test-cluster check defects bench bench-gpu soak published docs clean
+.PHONY: help setup demo table2 report test test-dependencies test-cluster fuzz wheel lint check defects bench bench-gpu soak published docs clean
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+RESOLUTION ?= lowest-direct
+FUZZ ?= 10
+WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 RUN := .venv/bin/python -m benchmark
 DEMO := out/demo
 DIGITS := --stream permuted-digits --stream rotated-digits --stream split-digits
 
 help:  ## list the targets (the default)
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/installed  ## make .venv with the pinned packages; nothing else
 
@@ -35,12 +38,36 @@ table2: .venv/installed  ## the paper's table at full scale: runs what results/ 
 report: .venv/installed  ## everything the records say on one page, out/report.html
 	@$(RUN) report --results results --output out/report.html
 
-test: .venv/installed  ## the tests; those on real data need BENCHMARK_DATA=DIR
-	@.venv/bin/python -m pytest
+test: .venv/installed  ## the tests, one process a core (WORKERS=N); those on real data need BENCHMARK_DATA=DIR
+	@.venv/bin/python -m pytest -n $(WORKERS) --dist loadfile -p no:benchmark
+
+# An environment of its own, .venv-dependencies, so that the pinned one stays as it is.
+test-dependencies:  ## the tests with the oldest dependencies that pyproject.toml allows (RESOLUTION=highest: the newest)
+	@$(PYTHON) -m venv --clear .venv-dependencies
+	@.venv-dependencies/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@.venv-dependencies/bin/uv pip install --quiet --python .venv-dependencies --resolution $(RESOLUTION) -e '.[test]'
+	@.venv-dependencies/bin/python -m pytest -n $(WORKERS) --dist loadfile -p no:benchmark -m 'not browser and not packaging'
+
+fuzz: .venv/installed  ## the tests of random inputs with FUZZ=10 times as many, others each time
+	@FUZZ=$(FUZZ) .venv/bin/python -m pytest -k fuzz -n $(WORKERS) --dist load -p no:benchmark
+
+wheel: .venv/installed  ## the package as a wheel and an sdist, in out/dist
+	@.venv/bin/python -m build --no-isolation --outdir out/dist > /dev/null
 
 test-cluster: .venv/installed  ## the tests of Ray and Slurm (submitit), on this machine alone; installs both first
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[ray,slurm]'
 	@.venv/bin/python -m pytest tests/runs/test_ray.py tests/runs/test_slurm.py tests/runs/test_executors.py
+
+lint: .venv/linters  ## faults, layout, types, layers of imports and spelling; changes nothing
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/typos
+
+.venv/linters: .venv/installed
+	@.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check -c requirements.lock -e '.[lint]'
+	@touch $@
 
 check: .venv/installed  ## small cells against their references, the committed tables against their records
 	@$(RUN) check
@@ -67,5 +94,5 @@ docs: .venv/installed  ## the documentation as a site, out/site/index.html
 	@PYTHONPATH=. .venv/bin/python -m mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml
 
 clean:  ## remove the demo's output and caches; records and .venv stay
-	@rm -rf out build *.egg-info .pytest_cache
+	@rm -rf out build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	@find benchmark methods tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,5 @@
 """The suite as a wheel, installed where its source is not; its papers; its documentation as a site."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,15 +16,16 @@ from benchmark import __version__
 from benchmark.records.store import load_all
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings
+from tests.support.process import ROOT, environment
 
-ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.packaging
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "benchmark", "methods")
 
 
 def done(*command: str | Path, cwd: Path) -> str:
     """Run a command without what the tests add to Python's path; its output."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200)
+    given = environment(PYTHONPATH=None)
+    result = subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     return result.stdout
 
@@ -134,7 +134,7 @@ def site(tmp_path_factory) -> Path:
         cwd=ROOT,
         check=True,
         timeout=120,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=environment(PYTHONPATH=str(ROOT)),
         capture_output=True,
     )
     return folder

@@ -78,7 +78,9 @@ def stream(kind: StreamKind) -> str:
 
 def external_method(spec: str) -> str:
     """What the class of an external method says about it; "" where that is nothing."""
-    said, id = external.about(external.method_named(spec)), external.id_of(spec)
+    from benchmark.training.about import about  # loads torch, as the method does
+
+    said, id = about(external.method_named(spec)), external.id_of(spec)
     if said is None:
         return ""
     kind = {True: "memoryless", False: "not memoryless", None: ""}[said.memoryless]

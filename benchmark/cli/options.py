@@ -43,8 +43,8 @@ Methods = Annotated[
         "--method",
         metavar="ID",
         help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
-        "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be repeated; "
-        "default all built-in ones.",
+        "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be "
+        "repeated; default all built-in ones.",
         autocompletion=_starting_with(list(METHOD_ROWS)),
     ),
 ]

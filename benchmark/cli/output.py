@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from typing import TextIO
 
 from methods.errors import InputError
 
@@ -45,7 +46,7 @@ class Output(io.TextIOWrapper):
             raise Unwritable(error) from None
 
 
-def silence(stream: io.TextIOBase) -> None:
+def silence(stream: TextIO) -> None:
     """What `stream` still holds goes nowhere, so that Python's last flush does not fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

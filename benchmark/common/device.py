@@ -19,7 +19,7 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
 def compute_in_float32(device: torch.device) -> None:
     """As on the CPU; by default cuDNN rounds the numbers that it convolves to TF32."""
     if device.type == "cuda":
-        torch.backends.cudnn.conv.fp32_precision = "ieee"
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # its types lack it
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from benchmark.runs.unit import Unit, named
 from benchmark.streams.build import Stream, build
 from benchmark.streams.names import arguments_of
 from benchmark.training import engine
-from benchmark.training.external import about
+from benchmark.training.about import about
 from methods.errors import InputError
 
 Tell = Callable[[Event], None]

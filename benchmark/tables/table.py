@@ -87,9 +87,9 @@ def frame(records: Sequence[Record]) -> pd.DataFrame:
     Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged),
     diverged (further runs); accuracy_* (percent) and forgetting_* (fraction): mean, std (sample standard deviation
     over seeds), low and high (95 % interval of the mean); paper_*: the published figure and its deviation;
-    difference_*: ours less the paper's; verdict (see benchmark.tables.verdict). What there is not is NaN or None: std, low
-    and high of a single run; whatever is the paper's unless at the protocol. title: of external methods that have one;
-    there is no such column where none has.
+    difference_*: ours less the paper's; verdict (see benchmark.tables.verdict). What there is not is NaN or None: std,
+    low and high of a single run; whatever is the paper's unless at the protocol. title: of external methods that
+    have one; there is no such column where none has.
     """
     rows = [_row(*group) for group in _groups(records)]
     cells, named = pd.DataFrame(rows, columns=COLUMNS), titles(records)

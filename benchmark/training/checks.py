@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from benchmark.common.loading import file_of, place_of, shown
 from benchmark.records.schema import is_identifier, unrecordable
-from benchmark.training.external import about
+from benchmark.training.about import about
 from methods.catalogue import METHOD_ROWS, misformed
 from methods.errors import InputError
 from methods.method import Method

@@ -20,7 +20,6 @@ from methods.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from benchmark.records.schema import About
     from methods.method import Method
     from methods.settings import Settings
 
@@ -88,6 +87,10 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
     settings = with_arguments(settings, arguments)
     optimizer_names.check(settings)
+    if optimizer_names.is_torchs(settings):
+        from benchmark.training.optimizers import check_arguments  # loads torch
+
+        check_arguments(settings)
     schedules.schedule_of(settings, method)
     return settings
 
@@ -110,14 +113,6 @@ def id_of(spec: str) -> str:
 def forget() -> None:
     """Load external methods anew when they are next named, as a file that was edited meanwhile."""
     _external.cache_clear()
-
-
-def about(method: type[Method]) -> About | None:
-    """The title, memoryless and reference of an external class; None where it gives none, and for the suite's own."""
-    from benchmark.records.schema import About
-
-    given = {name: getattr(method, name) for name in About.model_fields if getattr(method, name, None) is not None}
-    return About(**given) if given and method.__module__.partition(".")[0] not in ("benchmark", "methods") else None
 
 
 @cache

@@ -56,9 +56,8 @@ def check(settings: Settings) -> None:
         raise InputError(
             f"setting 'momentum' is SGD's, and {name} would ignore its {settings.momentum:g}: give --set momentum=0"
         )
-    if name != "sgd" or arguments_of(settings, "optimizer"):
-        import torch
 
-        from benchmark.training.optimizers import made
 
-        made(settings, [torch.zeros(1)])
+def is_torchs(settings: Settings) -> bool:
+    """Whether the steps are those of torch.optim, not the engine's own SGD."""
+    return settings.optimizer != "sgd" or bool(arguments_of(settings, "optimizer"))

@@ -136,6 +136,11 @@ class Optimizer:
         self._step.optimizer.state[self._step.parameter] = placed
 
 
+def check_arguments(settings: Settings) -> None:
+    """Raises InputError where the optimizer of the settings does not take its arguments."""
+    made(settings, [torch.zeros(1)])
+
+
 def made(settings: Settings, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     """The optimizer of the settings on these parameters. Raises InputError for an argument that it does not take."""
     name = settings.optimizer

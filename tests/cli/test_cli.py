@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from benchmark.streams.kinds import PAPER_STREAMS, STREAMS
 from benchmark.tables import formats
 from methods.catalogue import METHOD_ROWS
 from methods.settings import settings_for
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.process import ROOT, python, typed
 
 BAD = [
     (["run", "--method", "ewcc"], ["--method", "'ewcc'", "did you mean 'ewc'?"]),
@@ -197,25 +195,20 @@ def test_help_and_list_load_neither_torch_nor_pandas_nor_numpy():
         "import sys; from benchmark.cli.main import main; main(['run', '--help']); main(['list', '--settings']); "
         "print({'torch', 'pandas', 'numpy', 'avalanche', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, "set()\n")
 
 
-def typed(*arguments: str, **more) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "benchmark", *arguments]
-    return subprocess.run(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, timeout=60, **more)
-
-
 def test_as_typed_in_a_shell():
-    done = typed("--version", stdout=subprocess.PIPE)
+    done = typed("--version")
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("clbench-table2 ")
-    done = typed("run", "--seeds", "none", stdout=subprocess.PIPE)
+    done = typed("run", "--seeds", "none")
     assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
 
 
 def test_a_reader_that_leaves_early_is_no_error():
     read, write = os.pipe()
     os.close(read)
-    done = typed("list", "--settings", stdout=write)
+    done = typed("list", "--settings", stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert done.stderr == ""

@@ -20,10 +20,10 @@ from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import Settings, settings_for
-from tests.support.generated import examples
+from tests.support.generated import TIMES, examples
 from tests.support.literal import record
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * TIMES)]
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 
 

@@ -1,26 +1,23 @@
 """What programs read: lines of JSON, scalars for TensorBoard, the words a shell completes."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmark.cli.main import main
 from benchmark.records import store
-from benchmark.runs.executors import base
 from benchmark.runs.progress import Evaluated, Notice, say_json
 from benchmark.runs.tensorboard import Board
 from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
+from tests.support.process import environment, python
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("one_core")
 RUN = [
     "run",
     "--method",
@@ -44,10 +41,7 @@ RUN = [
 def watched(tmp_path_factory) -> tuple[Path, Path]:
     """The records and the TensorBoard folder of four runs, one command."""
     folder = tmp_path_factory.mktemp("watched")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "cores", lambda: 1)
-        assert main([*RUN, "--results", str(folder / "results"), "--tensorboard", str(folder / "board")]) == 0
-    torch.set_num_threads(1)
+    assert main([*RUN, "--results", str(folder / "results"), "--tensorboard", str(folder / "board")]) == 0
     return folder / "results", folder / "board"
 
 
@@ -77,7 +71,7 @@ def test_every_run_has_its_scalars_task_by_task(watched):
 
 def test_rows_are_written_as_tasks_end_and_once(tmp_path):
     place = tmp_path / "results" / "s" / "m" / "seed-0-x.json"
-    for attempt in range(2):  # the second replaces the first
+    for _ in range(2):  # the second replaces the first
         with Board(tmp_path / "board", tmp_path / "results") as board:
             board.watch(Evaluated(place, [[0.5, 0.25]]))
             assert scalars(tmp_path / "board/s/m/seed-0-x")["average_accuracy"][-1] == (1, 0.5)
@@ -97,11 +91,9 @@ def test_a_folder_for_tensorboard_that_cannot_be_is_one_line(watched, tmp_path, 
         board.watch(Evaluated(tmp_path / "s" / "m" / "seed.json", [[0.5]]))
 
 
-def test_json_of_a_run_is_a_line_a_run_and_nothing_else(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(base, "cores", lambda: 1)
+def test_json_of_a_run_is_a_line_a_run_and_nothing_else(tmp_path, capsys):
     command = [*RUN, "--results", str(tmp_path), "--json"]
     assert main(command) == 0
-    torch.set_num_threads(1)
     out, err = capsys.readouterr()
     told = [json.loads(line) for line in out.splitlines()]
     assert [(run["method"], run["seed"], run["status"]) for run in told] == [
@@ -139,9 +131,7 @@ def test_json_of_list_and_data(capsys):
 
 def test_tensorboard_is_not_loaded_unless_asked_for(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "benchmark.runs.tensorboard", None)  # an import of it fails
-    monkeypatch.setattr(base, "cores", lambda: 1)
     assert main([*RUN, "--results", str(tmp_path)]) == 0
-    torch.set_num_threads(1)
     with pytest.raises(ImportError):
         main([*RUN, "--results", str(tmp_path), "--tensorboard", str(tmp_path / "board")])
 
@@ -149,15 +139,8 @@ def test_tensorboard_is_not_loaded_unless_asked_for(tmp_path, monkeypatch):
 def completed(line: str) -> list[str]:
     """What bash is told of the last word of a line."""
     script = "import sys; sys.argv = ['clbench']; from benchmark.__main__ import main; sys.exit(main())"
-    environment = {"_CLBENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=os.environ | environment,
-        text=True,
-        capture_output=True,
-        timeout=60,
-    )
+    asked = {"_CLBENCH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    done = python("-c", script, env=environment(**asked))
     assert done.stderr == ""
     return done.stdout.split()
 

@@ -1,7 +1,5 @@
 """Run records as a DataFrame."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +9,7 @@ import benchmark
 from benchmark.records import store
 from methods.errors import InputError
 from tests.support.literal import record
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.process import python
 
 
 @pytest.fixture
@@ -68,6 +65,6 @@ def test_importing_the_package_loads_no_pandas():
         "import sys, benchmark; assert 'pandas' not in sys.modules; "
         "benchmark.load_results; assert 'pandas' in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=120)
+    python("-c", script, check=True)
     with pytest.raises(AttributeError, match="no attribute 'load_result'"):
         benchmark.load_result

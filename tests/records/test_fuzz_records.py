@@ -18,10 +18,10 @@ from benchmark.records.verify import verify
 from benchmark.tables.table import render
 from methods.errors import InputError
 from methods.settings import Settings
-from tests.support.generated import examples
+from tests.support.generated import TIMES, examples
 from tests.support.literal import PROVENANCE, record
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * TIMES)]
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 SOUND = record("ewc", "split-digits", 0, MATRIX, tasks=2)
 HOME = store.path_of(Path("one"), "ewc", "split-digits", 0, SOUND.settings)

@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from benchmark.records.schema import compose, digest, text
 from benchmark.records.store import load, load_all, path_of, recorded, save
 from methods.errors import InputError
 from tests.support.literal import PROVENANCE, protocol_run, record
+from tests.support.process import python
 
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 KEYS = [
@@ -124,8 +123,7 @@ def test_a_kill_in_mid_write_leaves_the_old_record_alone(tmp_path, run):
         "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
         "store.save(results, run.model_copy(update={'seconds': 99.0}))\n"
     )
-    root = Path(__file__).parents[2]
-    killed = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=root)
+    killed = python("-c", script, tmp_path)
     assert killed.returncode == -signal.SIGKILL
     path = path_of(tmp_path, run.method, run.stream, run.seed, run.settings)
     assert len(os.listdir(path.parent)) == 2, "the kill came before or after the write"

@@ -15,7 +15,7 @@ from tests.support import chromium
 from tests.support.chromium import all_of, centred, contrast, show, tip, visible
 from tests.support.literal import PROVENANCE, protocol_run, record
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 BAD = "</script><script>document.title = 'broken'</script>"
 MATRIX = [[0.9, 0.1, 0.2], [0.7, 0.8, 0.1], [0.2, 0.5, 0.6]]  # A_t 90, 75, 43.3; forgetting 0.7, 0.3
 RUNS = [

@@ -183,7 +183,7 @@ class Reader(html.parser.HTMLParser):
 
 
 def test_what_records_say_is_text_and_nothing_else():
-    origin = PROVENANCE | {name: BAD for name in ("commit", "code", "processor", "device", "started")}
+    origin = PROVENANCE | dict.fromkeys(("commit", "code", "processor", "device", "started"), BAD)
     origin |= {"versions": {BAD: BAD}, "data": {BAD: BAD}}
     runs = [
         compose(

@@ -120,6 +120,7 @@ def runs_told(logs: list[Path]) -> Counter:
     return Counter(line.split(":")[0] for line in lines if ": accuracy" in line)
 
 
+@pytest.mark.slow
 def test_four_writers_at_once_of_which_two_are_killed_record_every_run_once(tmp_path):
     alone, results = tmp_path / "alone", tmp_path / "shared"
     first = started(alone, SMALL, tmp_path / "alone.log")

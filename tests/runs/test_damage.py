@@ -16,8 +16,8 @@ from benchmark.common import imports, memory
 from benchmark.records import store
 from benchmark.training import engine
 from tests.support.literal import record
+from tests.support.process import ROOT, environment, python, typed
 
-ROOT = Path(__file__).resolve().parents[2]
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 SMALL = [
     "--method",
@@ -39,13 +39,6 @@ SMALL_FILES = (
 """The beginning of a script that may write no file of more than 500 bytes."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Leaves this process with one thread, however many a run inside it took."""
-    yield
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def results(tmp_path) -> Path:
     """Two sound records."""
@@ -56,13 +49,6 @@ def results(tmp_path) -> Path:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def typed(*arguments: str, **environment: str | None) -> subprocess.CompletedProcess:
-    """The command line as a process; a variable that is None is not set."""
-    merged = {name: value for name, value in (os.environ | environment).items() if value is not None}
-    command = [sys.executable, "-m", "benchmark", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=merged, capture_output=True, text=True, timeout=120)
 
 
 def one_line(done: subprocess.CompletedProcess, *said: str) -> None:
@@ -174,7 +160,7 @@ def test_a_file_size_limit_is_a_full_disk_too(tmp_path):
         "try: store.save(Path(sys.argv[1]), run.model_copy(update={'seconds': 9.0}))\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    done = python("-c", script, tmp_path)
     assert done.stdout.startswith(f"InputError cannot write {old} (File too large)"), done.stderr
     assert contents(tmp_path) == before
 
@@ -186,7 +172,7 @@ def test_a_document_outlives_a_disk_that_is_full(results, tmp_path, option):
     before = contents(tmp_path)
     script = f"{SMALL_FILES}import sys; from benchmark.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = ["table", "--results", str(results), option, str(document)]
-    done = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True, text=True)
+    done = python("-c", script, *command)
     one_line(done, str(document), "File too large")
     assert contents(tmp_path) == before
 
@@ -209,7 +195,7 @@ def test_a_table_goes_into_a_pipe(results):
 
 @pytest.mark.parametrize("home", [None, "/proc"], ids=["unset", "closed"])
 def test_a_run_needs_no_home_directory(tmp_path, home):
-    done = typed("run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r"), HOME=home)
+    done = typed("run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r"), env=environment(HOME=home))
     assert (done.returncode, done.stderr) == (0, "")
     assert len(store.load_all(tmp_path / "r")) == 1
     assert not (ROOT / "~").exists()
@@ -234,17 +220,11 @@ def test_damaged_settings_of_avalanche_do_no_harm_and_stay(tmp_path):
     file.parent.mkdir()
     file.write_text("{")
     script = (
-        "import os, benchmark.common.imports; from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
+        "import os, benchmark.common.imports\n"
+        "from avalanche.benchmarks.datasets.dataset_utils import AVALANCHE_CONFIG\n"
         "print(AVALANCHE_CONFIG['dataset_location'], os.environ['HOME'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        env=os.environ | {"HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = python("-c", script, env=environment(HOME=str(tmp_path)))
     assert (done.stdout.split(), done.stderr) == ([f"{tmp_path}/.avalanche/data", str(tmp_path)], "")
     assert contents(tmp_path) == {str(file): b"{"}
 
@@ -308,15 +288,8 @@ def test_output_to_a_full_disk_is_one_line(results, unbuffered):
         ["table", "--results", str(results)] if unbuffered else ["--help"],
     ):
         with open("/dev/full", "w") as full:
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmark", *command],
-                cwd=ROOT,
-                env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=120,
-            )
+            asked = environment(PYTHONUNBUFFERED=unbuffered)
+            done = typed(*command, env=asked, stdout=full, stderr=subprocess.PIPE)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert done.stderr.startswith("error: cannot write to standard output (No space left on device)")
 
@@ -363,6 +336,7 @@ def test_other_errors_of_pytorch_are_not_taken_for_a_lack_of_memory():
         raise RuntimeError("shapes do not match")
 
 
+@pytest.mark.slow
 def test_a_lack_of_memory_in_a_worker_is_the_same_line(tmp_path, capsys):
     overcommit = Path("/proc/sys/vm/overcommit_memory")
     if not overcommit.exists() or overcommit.read_text().strip() == "1":
@@ -421,8 +395,8 @@ def test_what_steers_a_terminal_in_a_file_name_is_not_passed_on(command, tmp_pat
 def test_a_run_whose_reader_has_left_says_that_it_is_not_done(tmp_path):
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "benchmark", "run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r")]
-    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120)
+    command = ["run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r")]
+    done = typed(*command, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     one_line(done, "Broken pipe", "the same command goes on")
 
@@ -433,7 +407,6 @@ def test_a_termination_before_training_is_one_line_and_130():
         "plan.plan = lambda *given: os.kill(os.getpid(), signal.SIGTERM)\n"
         "from benchmark.__main__ import main; sys.exit(main())"
     )
-    command = [sys.executable, "-c", script, "run", "--stream", "split-digits"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = python("-c", script, "run", "--stream", "split-digits")
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.count("\n") == 1 and "the same command goes on" in done.stderr

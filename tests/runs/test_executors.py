@@ -4,7 +4,6 @@ import socket
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
@@ -17,13 +16,6 @@ from tests.support.writers import leftovers, numbers
 
 COMMAND = ["run", "--method", "agem", "--stream", "rotated-digits", "--set", "tasks=3", "--set", "train_examples=100"]
 UNIT = Unit("agem", "rotated-digits", (0, 1), {"tasks": 3, "train_examples": 100}, 1.0)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Leaves this process with one thread."""
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # before Ray is imported: it listens on 127.0.0.1 alone
@@ -17,25 +16,25 @@ from ray.cluster_utils import Cluster  # noqa: E402
 
 from benchmark.cli.main import main  # noqa: E402
 from benchmark.records import store  # noqa: E402
-from benchmark.runs.executors import base  # noqa: E402
 from benchmark.runs.executors import ray_driver as on_ray  # noqa: E402
 from benchmark.runs.progress import Advance  # noqa: E402
 from tests.support.writers import leftovers, numbers  # noqa: E402
 
-pytestmark = pytest.mark.timeout(3000)  # under a minute on idle cores, but a busy machine imports PyTorch for minutes
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.timeout(3000),
+]  # under a minute on idle cores, but a busy machine imports PyTorch for minutes
 CELLS = ["--method", "naive", "--method", "agem", "--stream", "permuted-digits", "--stream", "rotated-digits"]
 COMMAND = ["run", *CELLS, "--seeds", "2", "--set", "tasks=3", "--set", "train_examples=500", "--set", "epochs=10"]
 STORE = 80 * 2**20
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
+def one_core_there(one_core):
     """Units get one thread here as there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "cores", lambda: 1)
         patch.setattr(on_ray, "cores", lambda: 1)
         yield
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import torch
 from benchmark.cli.main import main
 from benchmark.records import checkpoint, store
 from benchmark.runs import resume
-from benchmark.runs.executors import base
 from benchmark.training.engine import Cell
 from methods.errors import InputError
 from tests.support.writers import leftovers, numbers
@@ -19,6 +18,7 @@ class Stopped(BaseException):
     """Ends a run as Ctrl-C does, anywhere."""
 
 
+pytestmark = pytest.mark.usefixtures("one_core")
 COMMAND = [
     "run",
     "--method",
@@ -32,15 +32,6 @@ COMMAND = [
     "--set",
     "train_examples=100",
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """A command in this process takes one thread, and leaves it so."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "cores", lambda: 1)
-        yield
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 pytest.importorskip("submitit", reason="submitit is not installed: make test-cluster")
 
-from benchmark.cli.main import main  # noqa: E402
-from benchmark.records import store  # noqa: E402
-from benchmark.runs.executors import base, slurm  # noqa: E402
-from benchmark.runs.executors.base import Where  # noqa: E402
-from benchmark.runs.unit import Unit  # noqa: E402
-from methods.errors import InputError  # noqa: E402
-from tests.support.writers import leftovers, numbers  # noqa: E402
+from benchmark.cli.main import main
+from benchmark.records import store
+from benchmark.runs.executors import base, slurm
+from benchmark.runs.executors.base import Where
+from benchmark.runs.unit import Unit
+from methods.errors import InputError
+from tests.support.writers import leftovers, numbers
 
+pytestmark = pytest.mark.cluster
 COMMAND = [
     "run",
     "--method",
@@ -33,13 +33,10 @@ COMMAND = [
 
 
 @pytest.fixture(autouse=True)
-def on_this_machine(monkeypatch):
+def on_this_machine(monkeypatch, one_core):
     """Jobs are processes of this machine with one thread each."""
     monkeypatch.setattr(slurm, "CLUSTER", "local")
     monkeypatch.setattr(slurm, "ASK_EVERY", 0.05)
-    monkeypatch.setattr(base, "cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
 
 
 def logs(results: Path) -> list[Path]:

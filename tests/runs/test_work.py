@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
@@ -22,17 +21,10 @@ from benchmark.runs.executors.base import Where
 from benchmark.streams.kinds import STREAMS
 from methods.errors import InputError
 from methods.settings import settings_for
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "tasks=2", "--set", "train_examples=50"]
 CELLS = ["--method", "naive", "--method", "agem", "--stream", "permuted-digits", "--stream", "split-digits"]
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Leaves this process with one thread, however many a run inside it took."""
-    yield
-    torch.set_num_threads(1)
 
 
 def started(*arguments: str) -> subprocess.Popen:

@@ -34,8 +34,8 @@ def document(kept: dict, results: Path) -> str:
     return "\n\n".join(
         [
             markdown(rows, ["step of five seeds, µs", *(STREAMS[stream].title for stream in own)]),
-            f"The whole table, 90 runs with the settings of that day: {kept['table'] / 60:.1f} minutes. A cell of three "
-            f"tasks of naive SGD on Permuted MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, "
+            f"The whole table, 90 runs with the settings of that day: {kept['table'] / 60:.1f} minutes. A cell of "
+            f"three tasks of naive SGD on Permuted MNIST, 18,000 steps, evaluation included: {few:.1f} s with 5 seeds, "
             f"{many:.1f} s with 50, {many / few:.1f} times as long.",
             f"`tests/speed/gpu.py`, {where}.",
             both(load_all(results), load_all(results / GPU_FOLDER)),

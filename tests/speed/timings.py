@@ -36,7 +36,7 @@ class Timings:
 
     def complete(self) -> bool:
         """Whether something of every table was timed."""
-        return TABLES <= set(self.seconds)
+        return set(self.seconds) >= TABLES
 
     def conditions(self, raw: dict) -> dict:
         """Where, when and how; `spread`: a step's longest turn over its shortest, at worst."""

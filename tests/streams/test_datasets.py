@@ -4,8 +4,6 @@ import dataclasses
 import hashlib
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from urllib.error import URLError
 
@@ -15,6 +13,7 @@ import torch
 from benchmark.streams import archives, datasets
 from benchmark.streams.datasets import describe, load
 from methods.errors import InputError
+from tests.support.process import python
 
 MNIST = archives.ARCHIVES["mnist"]
 CIFAR = archives.ARCHIVES["cifar100"]
@@ -186,5 +185,5 @@ def test_data_are_read_once(real_data):
 
 def test_torchvision_and_avalanche_import_quietly():
     script = "import benchmark.common.imports, torchvision.ops, avalanche.training"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    done = python("-c", script)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

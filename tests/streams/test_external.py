@@ -13,8 +13,8 @@ from benchmark.streams.names import split, stream_id
 from benchmark.streams.outline import kind_named
 from methods.arguments import literal
 from methods.errors import InputError
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--set", "train_examples=60", "--set", "hidden=16", "--jobs", "1"]
 MIRROR = """
 from benchmark.streams.build import build
@@ -29,7 +29,7 @@ def digits(tmp_path_factory) -> Path:
     """The example of docs/avalanche.md as a file."""
     text = (ROOT / "docs/avalanche.md").read_text(encoding="utf-8")
     path = tmp_path_factory.mktemp("streams") / "my_stream.py"
-    path.write_text(re.search(r"```python\n(.*?)```", text, re.S)[1], encoding="utf-8")
+    path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], encoding="utf-8")
     return path
 
 
@@ -64,6 +64,7 @@ def test_a_benchmark_of_the_suite_that_comes_back_as_a_file_is_the_same_stream(t
         assert torch.equal(one.targets, two.targets)
 
 
+@pytest.mark.slow
 def test_all_methods_train_on_it_as_on_the_suites_own(tmp_path, capsys):
     path, common = written(tmp_path, MIRROR), [*SMALL, "--seeds", "2", "--results", str(tmp_path / "results")]
     common += ["--set", "learning_rate_decay=0.8", "--set", "dropout=0.25"]  # Stable SGD's differ by stream
@@ -71,7 +72,7 @@ def test_all_methods_train_on_it_as_on_the_suites_own(tmp_path, capsys):
     assert main(["run", "--stream", "split-digits", "--set", "tasks=3", *common]) == 0
     found = {(r.stream, r.method, r.seed): r for r in store.load_all(tmp_path / "results")}
     assert len(found) == 24
-    for (stream, method, seed), record in found.items():
+    for (_, method, seed), record in found.items():
         assert record.accuracy_matrix == found["split-digits", method, seed].accuracy_matrix
     assert set(found["other", "naive", 1].provenance.data) == {"other.py", "tensors of seed 0"}
 

@@ -69,7 +69,7 @@ def test_a_function_gets_its_own_defaults_and_what_was_given():
 
 
 def test_defaults_that_no_record_holds_are_left_to_the_function():
-    def odd(seed, transform=print, infinite=float("inf"), long="x" * 501, broken="a\nb", inside=[object()]):
+    def odd(seed, transform=print, infinite=float("inf"), long="x" * 501, broken="a\nb", inside=[object()]):  # noqa: B006, B008
         pass
 
     assert written_out(odd, {}) == {} and checked("file.py", odd, []) == {}

@@ -127,8 +127,10 @@ def test_cifar_as_avalanche_reads_it_comes_from_checked_bytes(real_data, workpla
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "digests", swapped)
         code = main(
-            ["list", "--method", "naive", "--stream", "avalanche:SplitCIFAR100", "--set", "stream.n_experiences=5"]
-            + ["--data", "named"]
+            [
+                *("list", "--method", "naive", "--stream", "avalanche:SplitCIFAR100"),
+                *("--set", "stream.n_experiences=5", "--data", "named"),
+            ]
         )
     err = capsys.readouterr().err
     assert code == 2 and "pickle of unknown digest" in err and not trace.exists()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.common.files import insert
@@ -19,16 +18,14 @@ from methods.catalogue import METHOD_ROWS
 from methods.registry import METHODS
 from tests.support.checking import RUN, check
 from tests.support.literal import record
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = Probe("split-digits", {"tasks": 2, "train_examples": 60, "hidden": 16, "learning_rate": 0.5}, 2)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(cells, "PROBES", (SMALL,))
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,11 @@ from tests.support.checking import RUN, check
 from tests.support.literal import record
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    yield
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
+def recorded(tmp_path_factory, one_core):
     """Four seeds of a small cell, trained side by side."""
     folder = tmp_path_factory.mktemp("recorded")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("benchmark.runs.executors.base.cores", lambda: 1)  # one thread: as fast on a busy machine
-        assert main(["run", *RUN, "--seeds", "4", "--jobs", "1", "--results", str(folder)]) == 0
+    assert main(["run", *RUN, "--seeds", "4", "--jobs", "1", "--results", str(folder)]) == 0
     return folder
 
 

@@ -7,13 +7,16 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+FUZZ = int(os.environ.get("FUZZ", "0"))
+TIMES = max(1, FUZZ)
+"""As many times the usual number of inputs."""
+
 
 def examples(count: int):
     """Hypothesis' settings for that many examples, the same ones each time unless FUZZ is set."""
-    factor = int(os.environ.get("FUZZ", 0))
     return settings(
-        max_examples=count * max(1, factor),
-        derandomize=not factor,
+        max_examples=count * TIMES,
+        derandomize=not FUZZ,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),

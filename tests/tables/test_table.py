@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +14,7 @@ from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
 from tests.support.literal import PROVENANCE, protocol_run, record
+from tests.support.process import python
 
 DIVERGED = record("ewc", "permuted-mnist", 4, [[0.9] * 20] * 3, {"task": 3, "step": 7})
 QUICK = record("ewc", "permuted-mnist", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2)
@@ -354,6 +352,5 @@ def test_bad_requests_are_one_line(runs):
 
 def test_the_table_loads_without_torch():
     script = "import sys, benchmark.tables.table; print(*({'torch', 'avalanche', 'matplotlib'} & set(sys.modules)))"
-    root = Path(__file__).parents[2]
-    loaded = subprocess.check_output([sys.executable, "-c", script], cwd=root, text=True)
+    loaded = python("-c", script, check=True).stdout
     assert loaded.strip() == ""

@@ -89,4 +89,4 @@ def judge(levels: list[tuple[int, int, int]]) -> None:
 
 
 if __name__ == "__main__":
-    soak(float(os.environ.get("SOAK_MINUTES", 30)), sys.argv[1:])
+    soak(float(os.environ.get("SOAK_MINUTES", "30")), sys.argv[1:])

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,8 @@ from methods.batch import Batch
 from tests.oracles import published_mnist
 from tests.oracles.published_cifar import PublishedResNet, published_tasks
 from tests.oracles.published_column import Published
+from tests.support.process import ROOT
 from tests.tools import published
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_resnets_size_and_the_outputs_that_learn():

@@ -1,4 +1,4 @@
-"""The engine on a real GPU; skipped where there is none (tests/training/test_device.py holds what can be shown without one)."""
+"""The engine on a real GPU; skipped without one (tests/training/test_device.py holds what needs none)."""
 
 from contextlib import contextmanager
 

@@ -1,30 +1,19 @@
 """The same command gives the same record, and a run whose numbers overflow is recorded and shown as diverged."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
 from methods.catalogue import METHOD_ROWS
+from tests.support.process import environment, python
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("one_core")
 SMALL = ["--set", "tasks=3", "--set", "train_examples=150", "--set", "hidden=32", "--set", "dropout=0.2"]
 MOMENTS = ("seconds", "started", "digest")
 """What two runs of a command may differ in: the time they took and began, and the digest over these."""
-
-
-@pytest.fixture(autouse=True)
-def one_core(monkeypatch):
-    """Runs in this process take one thread: the tests are as fast on a busy machine."""
-    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
 
 
 def command(results: Path, *more: str) -> list[str]:
@@ -43,6 +32,7 @@ def said(results: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
     """For every method, with another order of hashes and what was run before in this process."""
     for name in ("here", "again"):
@@ -51,13 +41,8 @@ def test_the_same_command_gives_the_same_records_in_another_process(tmp_path):
         "import sys; from benchmark.cli import main; from benchmark.runs.executors import base; "
         "base.cores = lambda: 1; sys.exit(main.main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *command(tmp_path / "there", *SMALL, "--seeds", "2")],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONHASHSEED": "12345"},
-        capture_output=True,
-        text=True,
-        timeout=120,
+    done = python(
+        "-c", script, *command(tmp_path / "there", *SMALL, "--seeds", "2"), env=environment(PYTHONHASHSEED="12345")
     )
     assert done.returncode == 0, done.stderr
     here = said(tmp_path / "here")

@@ -117,6 +117,7 @@ def rerun(passes, inputs) -> cuda_graphs.Recording:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("changes", [{}, LOSSY], ids=["plain", "dropout, momentum, epochs"])
+@pytest.mark.slow
 def test_replayed_passes_give_the_same_numbers(cifar, monkeypatch, method, stream, changes):
     eager = cell(method, stream, "cpu", seeds=1 + (stream != "split-cifar100"), **changes)
     train_two_phases(eager)

@@ -1,7 +1,5 @@
 """The worked example of docs/adding-a-method.md: SI keeps the contract and equals its equations under autograd."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -11,8 +9,8 @@ from benchmark.training.engine import Cell
 from benchmark.training.external import method_named
 from methods.settings import settings_for
 from tests.oracles.plain import PlainRun, in_a_row
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "examples" / "si.py"
 TOLERANCE = 2e-4
 """Largest difference of any parameter after some 60 steps in float32: sums are taken in another order."""

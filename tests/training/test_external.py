@@ -3,12 +3,10 @@
 import importlib.metadata
 import json
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.common import loading
@@ -18,8 +16,9 @@ from benchmark.runs.unit import Unit
 from benchmark.training import external
 from methods.errors import InputError
 from methods.registry import METHODS
+from tests.support.process import ROOT, python
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("one_core")
 SOURCE = '''\
 """A method."""
 from pydantic import Field
@@ -38,14 +37,6 @@ class Mine(Method):
         return net.gradient(batch).dense() * self.settings.scale
 '''
 RUN = ["run", "--stream", "split-digits", "--seeds", "2", "--set", "tasks=2", "--set", "train_examples=30"]
-
-
-@pytest.fixture(autouse=True)
-def one_core(monkeypatch):
-    """Runs in this process take one thread."""
-    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -350,11 +341,5 @@ def test_an_installed_command_finds_modules_here_too(mine):
         "sys.argv = ['clbench', 'list', '--method', 'mine:Mine']; "
         "from benchmark.__main__ import main; sys.exit(main())"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(mine.parent), str(ROOT)],
-        cwd=mine.parent,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = python("-c", script, mine.parent, ROOT, cwd=mine.parent)
     assert done.returncode == 0 and "scale" in done.stdout, done.stderr

@@ -53,6 +53,11 @@ class Mailbox:
         return letters
 
 
+def needs(where: Where) -> dict[str, int]:
+    """What a task takes of a node, by Ray's names."""
+    return {"CPU": 1, "GPU": 1} if where.device == "cuda" else {"CPU": where.threads}
+
+
 def train(
     index: int, unit: Unit, where: Where, begun: Mapping[Path, bytes], send: Callable[[list[Letter]], None]
 ) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from benchmark.runs.executors.node import needs
 from methods.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,8 +47,3 @@ class Ray:
         if where.data is not None:  # a node has another current directory
             where = replace(where, data=where.data.absolute())
         drive(units, where, show, self.jobs, self.address)
-
-
-def needs(where: Where) -> dict[str, int]:
-    """What a task takes of a node, by Ray's names."""
-    return {"CPU": 1, "GPU": 1} if where.device == "cuda" else {"CPU": where.threads}

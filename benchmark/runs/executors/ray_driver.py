@@ -25,7 +25,7 @@ from benchmark.runs.claims import Claims
 from benchmark.runs.executors import node
 from benchmark.runs.executors.aside import Aside
 from benchmark.runs.executors.base import Where
-from benchmark.runs.executors.ray import needs
+from benchmark.runs.executors.node import needs
 from benchmark.runs.executors.ray_cluster import connected, first_line, sent
 from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved, Watch
 from benchmark.runs.unit import Unit

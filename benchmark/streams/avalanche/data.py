@@ -97,7 +97,7 @@ def _digests_checked() -> Iterator[None]:
     """Let torchvision take the files whose digests the suite has just checked, a mirror's too, and no others."""
     with (
         mock.patch("torchvision.datasets.cifar.check_integrity", lambda path, md5=None: os.path.isfile(path)),
-        mock.patch("torchvision.datasets.MNIST._check_legacy_exist", lambda self: False),
+        mock.patch("torchvision.datasets.MNIST._check_legacy_exist", return_value=False),
     ):
         yield
 

@@ -141,7 +141,7 @@ def changes(before: Reference | None, after: Reference) -> list[str]:
         old = before.streams.get(stream) if before else None
         for method, levels in new.methods.items():
             name, known = f"{method} on {stream}", old.methods.get(method) if old else None
-            if known is None or (old.changes, old.seeds) != (new.changes, new.seeds):
+            if old is None or known is None or (old.changes, old.seeds) != (new.changes, new.seeds):
                 lines.append(f"new: {name}")
                 continue
             said = [

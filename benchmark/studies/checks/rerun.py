@@ -92,7 +92,7 @@ def _exactly(name: str, kept: Record, made: Record) -> tuple[bool, str]:
     return False, f"{name}: {_beside(kept, made)}; equality is due: the same processor, libraries, code and data"
 
 
-def _measured(record: Record) -> list[list[float]]:
+def _measured(record: Record) -> list[list[float | None]]:
     """The accuracies on the tasks trained: those on tasks to come are not part of a run."""
     return [row[: task + 1] for task, row in enumerate(record.accuracy_matrix)]
 

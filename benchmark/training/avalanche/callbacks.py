@@ -5,6 +5,7 @@ from __future__ import annotations
 import benchmark.common.imports  # noqa: F401  (before avalanche)
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from avalanche.benchmarks.utils.data_loader import TaskBalancedDataLoader
 from avalanche.core import SupervisedPlugin
@@ -28,11 +29,11 @@ class SameOrder(SupervisedPlugin):
         super().__init__()
         self.random = random
 
-    def before_training_exp(self, strategy: object, **_: object) -> None:
+    def before_training_exp(self, strategy: Any, **_: object) -> None:
         """A phase begins."""
         self.random.begin_phase()
 
-    def before_training_epoch(self, strategy: object, **_: object) -> None:
+    def before_training_epoch(self, strategy: Any, **_: object) -> None:
         """An epoch begins."""
         data = strategy.adapted_dataset
         if type(strategy.dataloader) in (TaskBalancedDataLoader, _Ordered):
@@ -56,22 +57,22 @@ class Watch(SupervisedPlugin):
         super().__init__()
         self.steps, self.report, self.phase, self.step = steps, report, -1, 0
 
-    def before_training_exp(self, strategy: object, **_: object) -> None:
+    def before_training_exp(self, strategy: Any, **_: object) -> None:
         """A phase begins."""
         self.phase, self.step = self.phase + 1, 0
 
-    def after_training_iteration(self, strategy: object, **_: object) -> None:
+    def after_training_iteration(self, strategy: Any, **_: object) -> None:
         """A step is taken."""
         if self.step % 50 == 49:
             self._look(strategy)
         self.step += 1
 
-    def after_training_exp(self, strategy: object, **_: object) -> None:
+    def after_training_exp(self, strategy: Any, **_: object) -> None:
         """A phase ends."""
         self.step -= 1
         self._look(strategy)
 
-    def _look(self, strategy: object) -> None:
+    def _look(self, strategy: Any) -> None:
         if not all(bool(parameter.isfinite().all()) for parameter in strategy.model.parameters()):
             raise Diverged(self.phase, self.step)
         done = sum(self.steps[: self.phase]) + min(self.step + 1, self.steps[self.phase])
@@ -85,11 +86,11 @@ class Counter(SupervisedPlugin):
         super().__init__()
         self.right = self.seen = 0
 
-    def before_eval(self, strategy: object, **_: object) -> None:
+    def before_eval(self, strategy: Any, **_: object) -> None:
         """An evaluation begins."""
         self.right = self.seen = 0
 
-    def after_eval_iteration(self, strategy: object, **_: object) -> None:
+    def after_eval_iteration(self, strategy: Any, **_: object) -> None:
         """A batch is evaluated."""
         self.right += int((strategy.mb_output.argmax(1) == strategy.mb_y).sum())
         self.seen += len(strategy.mb_y)

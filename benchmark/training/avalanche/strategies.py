@@ -88,7 +88,9 @@ class AvalancheStrategy(Method):
         begun: None = None,
         keep: object = None,
     ) -> list[Outcome]:
-        """As benchmark.training.engine.train, one seed after the other; nothing is kept, so a run that was killed begins anew.
+        """As benchmark.training.engine.train, one seed after the other.
+
+        Nothing is kept, so a run that was killed begins anew.
 
         Raises InputError with what the strategy raised where it cannot be trained on these streams.
         """
@@ -250,4 +252,4 @@ def _kind(parameter: inspect.Parameter) -> object:
         annotation = type(parameter.default)
     parts = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
     plain = [part for part in parts or (annotation,) if part in (int, float, bool, str, type(None))]
-    return typing.Union[tuple(plain)] if plain and plain != [type(None)] else None
+    return typing.Union[tuple(plain)] if plain and plain != [type(None)] else None  # noqa: UP007

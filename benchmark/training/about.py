@@ -1,0 +1,13 @@
+"""What an external method's class says about itself, for records and tables."""
+
+from __future__ import annotations
+
+from benchmark.common.loading import is_external
+from benchmark.records.schema import About
+from methods.method import Method
+
+
+def about(method: type[Method]) -> About | None:
+    """The title, memoryless and reference of an external class; None where it gives none, and for the suite's own."""
+    given = {name: getattr(method, name) for name in About.model_fields if getattr(method, name, None) is not None}
+    return About(**given) if given and is_external(method) else None

@@ -41,5 +41,8 @@ def _settings() -> Iterator[str]:
             sources = sources_for(id, stream)
             yield f"### {method.title} on {kind.title}\n"
             yield "| setting | value | source |\n| --- | --- | --- |"
-            yield from (f"| `{name}` | {value} | {sources[name]} |" for name, value in settings_for(id, stream))
+            yield from (
+                f"| `{name}` | {value} | {sources[name]} |"
+                for name, value in settings_for(id, stream).everything().items()
+            )
             yield ""

@@ -1,6 +1,7 @@
 """A new built-in method is one file: with that alone it is listed, trained, and shown with its title."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -60,8 +61,9 @@ def told(tmp_path_factory) -> tuple[Path, str]:
     shutil.copytree(ROOT / "methods", folder / "methods", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "methods" / "sign_sgd.py").write_text(SIGN_SGD)
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.append({str(ROOT)!r})\n{SCRIPT}"],
+        [sys.executable, "-c", SCRIPT],
         cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=200,

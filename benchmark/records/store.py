@@ -57,6 +57,8 @@ def save(results: Path, record: Record) -> Path:
 def load(path: Path) -> Record:
     """Read one record. Raises InputError, one line naming the file, for whatever is not a sound record."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device may never end
+            raise InputError(f"{path} is no record: it is not a regular file; remove it")
         return sealed(Record.model_validate_json(Path(path).read_bytes()), None)
     except OSError as error:
         raise _unreadable(path, error) from None

@@ -87,4 +87,7 @@ class Keeper:
 
 def _beside(path: Path) -> list[Path]:
     settings = path.stem.split("-")[2]
-    return sorted(path.parent.glob(f"seed-*-{settings}-*.safetensors"))
+    try:
+        return sorted(path.parent.glob(f"seed-*-{settings}-*.safetensors"))
+    except OSError:  # the folder cannot be read, or its name is too long: saving there says so
+        return []

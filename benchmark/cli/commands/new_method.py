@@ -11,6 +11,8 @@ from benchmark.cli.app import app
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
+LONGEST_NAME = 100
+
 TEMPLATE = '''\
 """{title}: say here in one line what it does."""
 
@@ -64,6 +66,8 @@ def new_method(
     id = name.replace("_", "-")
     if id in METHOD_ROWS:
         raise InputError(f"NAME: '{id}' is a built-in method; choose another name")
+    if len(name) > LONGEST_NAME:
+        raise InputError(f"NAME: it has {len(name)} letters; use at most {LONGEST_NAME}")
     path = Path(f"{name}.py")
     if not path.exists() and find_spec(name) is not None:
         raise InputError(f"NAME: '{name}' is a module already, whose place {path} would take; choose another name")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from benchmark.records.provenance import PROJECT
 from benchmark.runs.executors.base import Where
 from benchmark.runs.progress import Event
 from benchmark.runs.unit import Unit
@@ -67,10 +68,9 @@ class Worker:
         if START == "forkserver":
             context.set_forkserver_preload(["benchmark.runs.work"])
         self.pipe, other = context.Pipe()
+        environment = dict(os.environ)
         with _starting():
-            self.process: BaseProcess = context.Process(
-                target=_serve, args=(other, where, dict(os.environ)), daemon=True
-            )
+            self.process: BaseProcess = context.Process(target=_serve, args=(other, where, environment), daemon=True)
             self.process.start()
         other.close()
 
@@ -129,10 +129,16 @@ def _starting() -> Iterator[None]:
     script["__spec__"] = None
     main = threading.current_thread() is threading.main_thread()  # which alone may set handlers
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
+    path = os.environ.get("PYTHONPATH")  # Python 3.11's server does not take sys.path over: it would load other code
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT), *filter(None, [path])])
     try:
         yield
     finally:
         script.update(named)
+        if path is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = path
         if main:
             signal.signal(signal.SIGINT, before)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from benchmark.streams import checks, external
-from benchmark.streams.avalanche import convert, scenario
+from benchmark.streams.avalanche import convert, pixels, scenario
 from benchmark.streams.avalanche.convert import Source
 from benchmark.streams.avalanche.parts import Part
 from methods.errors import InputError
@@ -88,7 +88,7 @@ def _tests_what_it_trains(stream: _Tried) -> list[Finding]:
 
 
 def _can_be_read(stream: _Tried) -> list[Finding]:
-    return _in_each(stream.parts, lambda part: convert.taken(part, range(len(part.labels)), stream.scenario))
+    return _in_each(stream.parts, lambda part: pixels.taken(part, range(len(part.labels)), stream.scenario))
 
 
 def _is_scaled(stream: _Tried) -> list[Finding]:

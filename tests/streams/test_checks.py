@@ -307,9 +307,8 @@ def stream(seed):
         given = part(*data(number))
         return given.update_data_attribute("targets_task_labels", TaskLabels(ConstantSequence(task, len(given))))
 
-    firsts = {"train": 0, "test": 9}
-    parts = {name: [labelled(task, first + n) for n, task in enumerate((0, 1, 0))] for name, first in firsts.items()}
-    return with_task_labels(benchmark_from_datasets(**parts))
+    train, test = ([labelled(task, first + n) for n, task in enumerate((0, 1, 0))] for first in (0, 9))
+    return with_task_labels(benchmark_from_datasets(train=train, test=test))
 """
     err = refused(capsys, run(file(tmp_path, body), tmp_path / "results"))
     assert "0 comes again (tasks 1, 3); give each task a label of its own" in err
@@ -335,7 +334,7 @@ def test_one_test_set_is_the_test_set_of_every_task(tmp_path, capsys):
 
 
 def test_the_classes_of_one_test_set_make_no_scenario(tmp_path, capsys):
-    """Experiences of classes of their own are class-incremental, though all classes are tested from the first on."""
+    """Experiences of classes of their own are class-incremental, though all are tested from the first task on."""
     body = """
 def stream(seed):
     train = [part(data(task)[0], [2 * task, 2 * task + 1] * 20) for task in range(2)]

@@ -10,7 +10,6 @@ import math
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from torch import Tensor
 from benchmark.common.loading import sheltered, shown
 from benchmark.common.seeded import seeded
 from benchmark.streams import checks
-from benchmark.streams.avalanche.parts import Part
+from benchmark.streams.avalanche.pixels import refuse, scaled, taken
 from benchmark.streams.avalanche.scenario import Scenario, recognised
 from benchmark.streams.external import Arguments, benchmark_of, file_digests, made_anew
 from benchmark.streams.images import TaskImages, drawn_rows
@@ -140,7 +139,7 @@ def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
         raise InputError(
             f"{spec} cannot have {tasks} tasks: with seed {source.seed} it has {most}; choose tasks from 1 to {most}"
         )
-    _refuse(source, checks.disjoint_classes(scenario))
+    refuse(source.spec, checks.disjoint_classes(scenario))
     train, test = scenario.train[:tasks], scenario.test[: 1 if scenario.one_test_set else tasks]
     rows = [
         drawn_rows(len(part.labels), source.train_examples, source.seed, task, spec) for task, part in enumerate(train)
@@ -150,15 +149,9 @@ def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
     parts = [*train, *test]
     with seeded(state), sheltered():  # transforms may draw
         read = [(part.name, taken(part, own, scenario, clock.tick)) for part, own in zip(parts, rows, strict=True)]
-    images, scale = _scaled(source, read)
+    images, scale = scaled(source.spec, read)
     whole = [
-        TaskImages(
-            base.flatten(1) if scenario.network == "mlp" else base,
-            torch.arange(len(base)),
-            _in_head([part.labels[row] for row in own], scenario.classes[index % tasks]),
-            scale,
-            image_shape=scenario.shape,
-        )
+        _task_images(base, [part.labels[row] for row in own], scenario, index % tasks, scale)
         for index, (base, part, own) in enumerate(zip(images, parts, rows, strict=True))
     ]
     tests = whole[tasks:] * (tasks if scenario.one_test_set else 1)
@@ -167,65 +160,15 @@ def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
     return Converted(scenario.kind(source.spec), whole[:tasks], tests, scenario.width, about_labels, about_pixels)
 
 
-def _refuse(source: Source, errors: Sequence[str]) -> None:
-    if errors:
-        raise InputError(f"{shown(source.spec)}: {errors[0]}")
-
-
-def _in_head(labels: list[int], classes: list[int]) -> Tensor:
-    places = {label: place for place, label in enumerate(classes)}
-    return torch.tensor([places[label] for label in labels])
-
-
-def taken(part: Part, rows: Sequence[int], scenario: Scenario, tick: Callable[[], None] = lambda: None) -> Tensor:
-    """The images `rows` of a part, [N, *scenario.shape], uint8 if all are, else float32.
-
-    Raises InputError where one cannot be read, has another shape or type than the others, or is not finite.
-    """
-    images = torch.empty(0)
-    for place, row in enumerate(rows):
-        image, _ = part.example(row)
-        if tuple(image.shape) != scenario.shape:
-            shapes = f"{tuple(image.shape)}, and {scenario.train[0].name}, row 0, has {scenario.shape}"
-            raise part.error(f", row {row},", f"has an image of the shape {shapes}: give all examples one shape")
-        if place == 0:
-            images = torch.empty(len(rows), *scenario.shape, dtype=_kept_type(image))
-        if (image.dtype == torch.uint8) != (images.dtype == torch.uint8):
-            raise part.error(
-                f", row {row},", f"has an image of {image.dtype}, and row {rows[0]} has not: give all examples one type"
-            )
-        images[place] = image
-        tick()
-    lost = (~images.flatten(1).isfinite().all(1)).nonzero()[:, 0]
-    if len(lost):
-        raise part.error(
-            f", row {rows[int(lost[0])]},",
-            f"has a pixel that is NaN or infinite ({len(lost)} of {len(rows)} images): repair these images, or leave "
-            "them out",
-        )
-    return images
-
-
-def _kept_type(image: Tensor) -> torch.dtype:
-    return torch.uint8 if image.dtype == torch.uint8 else torch.float32
-
-
-def _scaled(source: Source, read: Sequence[tuple[str, Tensor]]) -> tuple[list[Tensor], float]:
-    """The images as bytes, and 255, where they are bytes or bytes over 255; else as they are, and 1.
-
-    Raises InputError for images of several types, and for others that were never scaled.
-    """
-    parts, kinds = [images for _, images in read], {images.dtype: name for name, images in read}
-    if set(kinds) == {torch.uint8}:
-        return parts, 255.0
-    if torch.uint8 in kinds:
-        places = " and ".join(f"{kind} ({name})".removeprefix("torch.") for kind, name in kinds.items())
-        _refuse(source, [f"its images are of several types, {places}: give all of them one type"])
-    _refuse(source, checks.unscaled_pixels(read))
-    whole = [part.mul(255).round_().clamp_(0, 255).byte() for part in parts]
-    if all(torch.equal(byte.float() / 255, part) for byte, part in zip(whole, parts, strict=True)):
-        return whole, 255.0
-    return parts, 1.0
+def _task_images(base: Tensor, labels: list[int], scenario: Scenario, task: int, scale: float) -> TaskImages:
+    places = {label: place for place, label in enumerate(scenario.classes[task])}
+    return TaskImages(
+        base.flatten(1) if scenario.network == "mlp" else base,
+        torch.arange(len(base)),
+        torch.tensor([places[label] for label in labels]),
+        scale,
+        image_shape=scenario.shape,
+    )
 
 
 class _Clock:

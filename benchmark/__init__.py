@@ -11,4 +11,8 @@ def __getattr__(name: str) -> object:
         from benchmark.records.frames import load_results
 
         return load_results
+    if name == "metric":
+        from benchmark.records.derived import metric
+
+        return metric
     raise AttributeError(f"module 'benchmark' has no attribute {name!r}")

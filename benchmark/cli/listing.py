@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
+from benchmark.records.derived import metrics
 from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import from_elsewhere, stream_id
 from benchmark.training import external
@@ -16,7 +17,7 @@ WIDTH = 100
 
 
 def catalogue() -> str:
-    """The methods with their papers and the streams with their origin."""
+    """The methods with their papers, the streams with their origin, the metrics with their formulas."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
@@ -24,13 +25,27 @@ def catalogue() -> str:
         maxcolwidths=[None, None, None, 60],
     )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
-    return f"{methods}\n\nSTREAMS\n\n{streams}"
+    return f"{methods}\n\nSTREAMS\n\n{streams}\n\nMETRICS (table --columns NAME)\n\n{_metrics()}"
+
+
+def _metrics() -> str:
+    return tabulate(
+        [(name, f"{metric.title}: {metric.about}") for name, metric in metrics().items()],
+        headers=("metric", "what it is"),
+        tablefmt="simple",
+        maxcolwidths=[None, 72],
+    )
 
 
 def catalogue_json() -> str:
-    """The same as an object: methods and streams, each by its id."""
+    """The same as an object: methods, streams and metrics, each by its id."""
     methods = [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()]
-    return json.dumps({"methods": methods, "streams": [asdict(kind) for kind in STREAMS.values()]}, indent=1)
+    columns = [
+        {"id": name, "title": metric.title, "unit": metric.unit, "about": metric.about, "source": metric.source}
+        for name, metric in metrics().items()
+    ]
+    streams = [asdict(kind) for kind in STREAMS.values()]
+    return json.dumps({"methods": methods, "streams": streams, "metrics": columns}, indent=1)
 
 
 def stream(kind: StreamKind) -> str:

@@ -114,6 +114,13 @@ Format = Annotated[
         autocompletion=_starting_with(list(FORMATS)),
     ),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,NAME]",
+        help="Further columns: metrics by name (see list), or ./file.py with metrics of your own; may be repeated.",
+    ),
+]
 Output = Annotated[
     Path | None, typer.Option(metavar="FILE", parser=place, help="Write the table to a file in place of printing it.")
 ]

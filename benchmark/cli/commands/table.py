@@ -4,7 +4,18 @@ from pathlib import Path
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
-from benchmark.cli.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
+from benchmark.cli.options import (
+    FORMATS,
+    Columns,
+    Document,
+    FigureStem,
+    Format,
+    HeatmapStem,
+    Methods,
+    Output,
+    Results,
+    Streams,
+)
 from benchmark.common import files
 from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import stream_id
@@ -18,6 +29,7 @@ from methods.errors import InputError
         "Examples:\n\n"
         "python -m benchmark table --format latex\n\n"
         "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]\n\n"
+        "python -m benchmark table --columns average_anytime_accuracy,min_accuracy  [dim]# list shows them[/dim]\n\n"
         "python -m benchmark table --heatmaps forgetting  [dim]# and forgetting-<stream>.png, .svg[/dim]"
     )
 )
@@ -30,11 +42,15 @@ def table(
     insert: Document = None,
     figure: FigureStem = None,
     heatmaps: HeatmapStem = None,
+    columns: Columns = None,
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     form = _format(format, output)
     from benchmark.records.store import load_all
+    from benchmark.tables.columns import named
     from benchmark.tables.table import render
+
+    metrics = named([name.strip() for each in columns or () for name in each.split(",")])
 
     everything = load_all(results)
     known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
@@ -49,11 +65,11 @@ def table(
     ]
     if not chosen:
         raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
-    _put(render(chosen, form), output)
+    _put(render(chosen, form, metrics=metrics), output)
     if insert:
         from benchmark.common.files import insert as put_into
 
-        put_into(render(chosen), insert, "table")
+        put_into(render(chosen, metrics=metrics), insert, "table")
     if figure:
         from benchmark.tables.curves import curves
 

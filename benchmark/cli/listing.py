@@ -11,13 +11,15 @@ from benchmark.records.derived import metrics
 from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import from_elsewhere, stream_id
 from benchmark.training import external
+from benchmark.training.probe import Probe
+from benchmark.training.probes import probes
 from methods.catalogue import METHOD_ROWS, memoryless
 
 WIDTH = 100
 
 
 def catalogue() -> str:
-    """The methods with their papers, the streams with their origin, the metrics with their formulas."""
+    """The methods with their papers, the streams with their origin, the metrics with their formulas, the probes."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
@@ -25,7 +27,22 @@ def catalogue() -> str:
         maxcolwidths=[None, None, None, 60],
     )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
-    return f"{methods}\n\nSTREAMS\n\n{streams}\n\nMETRICS (table --columns NAME)\n\n{_metrics()}"
+    return f"{methods}\n\nSTREAMS\n\n{streams}\n\nMETRICS (table --columns NAME)\n\n{_metrics()}{_probes()}"
+
+
+def _probes() -> str:
+    rows = [
+        (name, " ".join(probe.__doc__.partition("\n\n")[0].split()), _options(probe))
+        for name, probe in probes().items()
+    ]
+    table = tabulate(
+        rows, headers=("probe", "what it measures", "options"), tablefmt="simple", maxcolwidths=[None, 60, 20]
+    )
+    return f"\n\nPROBES (run --measure NAME:KEY=VALUE)\n\n{table}"
+
+
+def _options(probe: type[Probe]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in probe.Options())
 
 
 def _metrics() -> str:
@@ -38,14 +55,18 @@ def _metrics() -> str:
 
 
 def catalogue_json() -> str:
-    """The same as an object: methods, streams and metrics, each by its id."""
+    """The same as an object: methods, streams, metrics and probes, each by its id."""
     methods = [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()]
     columns = [
         {"id": name, "title": metric.title, "unit": metric.unit, "about": metric.about, "source": metric.source}
         for name, metric in metrics().items()
     ]
+    measured = [
+        {"id": name, "about": probe.__doc__.strip(), "options": dict(probe.Options())}
+        for name, probe in probes().items()
+    ]
     streams = [asdict(kind) for kind in STREAMS.values()]
-    return json.dumps({"methods": methods, "streams": streams, "metrics": columns}, indent=1)
+    return json.dumps({"methods": methods, "streams": streams, "metrics": columns, "probes": measured}, indent=1)
 
 
 def stream(kind: StreamKind) -> str:

@@ -93,6 +93,14 @@ Changes = Annotated[
         "stream from elsewhere; may be repeated.",
     ),
 ]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:KEY=VALUE,...]",
+        help="Measure the networks while they train, by a probe: a name (see list), or ./file.py; may be repeated. "
+        "It changes no number of a run.",
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one."),

@@ -12,13 +12,14 @@ RESULTS_VERSION = 1
 """Raised by hand whenever a change of the suite changes the numbers of a run; older records are then run again."""
 
 
-def code_version(method: type[Method]) -> str:
+def code_version(method: type, base: type = Method) -> str:
     """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
 
-    Comments, docstrings and layout do not count, nor does the version of Python.
+    base: where the suite's part begins; another class for a probe. Comments, docstrings and layout do not count, nor
+    does the version of Python.
     """
     digest = hashlib.sha256()
-    for cls in method.__mro__[: method.__mro__.index(Method)]:
+    for cls in method.__mro__[: method.__mro__.index(base)]:
         source = inspect.getsource(inspect.getmodule(cls))
         digest.update(_skeleton(ast.parse(source)).encode())
     return f"{RESULTS_VERSION}-{digest.hexdigest()[:12]}"

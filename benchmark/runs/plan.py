@@ -19,6 +19,7 @@ from benchmark.streams.build import Stream, build, whole
 from benchmark.streams.names import arguments_of, stream_id
 from benchmark.training.checks import check_phases
 from benchmark.training.external import distinct, settings_of
+from benchmark.training.probes import Asked, descriptions
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -35,14 +36,16 @@ def plan(
     data: Path | None,
     device: str,
     force: bool = False,
+    measure: Sequence[Asked] = (),
 ) -> list[Unit]:
-    """What is not recorded yet (everything, with `force`), the longest units first.
+    """What is not recorded yet, with the measurements asked for (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of small layers
-    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. Raises
-    InputError for methods, streams, settings, data or records that cannot be used.
+    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of
+    small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy
+    already. Raises InputError for methods, streams, settings, data, probes or records that cannot be used.
     """
-    classes = distinct(methods)
+    classes, asked = distinct(methods), descriptions(measure)
+    _check_measurable(classes, measure)
     cells = {
         (method, source): settings_of(method, source, whole(source, seeds[0], overrides, data))
         for method, source in product(methods, streams)
@@ -62,15 +65,24 @@ def plan(
         missing = tuple(
             seed
             for seed in seeds
-            if force or not store.recorded(results, method, stream, seed, settings, code, first.digests)
+            if force or not store.recorded(results, method, stream, seed, settings, code, first.digests, asked)
         )
         alone = first.kind.network == "resnet18" and device == "cpu"
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1
         for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:
             cost = _cost(first, settings, len(runs))
-            units.append(Unit(method, stream, runs, dict(settings), cost, 1, force, spec, source))
+            units.append(Unit(method, stream, runs, dict(settings), cost, 1, force, spec, source, tuple(measure)))
     return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
+
+
+def _check_measurable(methods: Mapping[str, type], measure: Sequence[Asked]) -> None:
+    """Raises InputError where probes are asked for and a method is trained by a loop that has no place for them."""
+    for spec, method in methods.items():
+        if measure and hasattr(method, "train"):
+            raise InputError(
+                f"--measure: {spec} is trained by Avalanche's own loop, where no probe measures; leave it out"
+            )
 
 
 def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded: set[int]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmark.training.external import method_named, settings_of
+from benchmark.training.probes import Asked
 from methods.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Unit:
     force: bool = False  # run also what is recorded
     spec: str = ""  # what benchmark.training.external loads the method by, where that is not its id
     source: str = ""  # what benchmark.streams.build builds the stream from, where that is not its id
+    measure: tuple[Asked, ...] = ()  # the probes that its runs are measured with
 
     @property
     def title(self) -> str:

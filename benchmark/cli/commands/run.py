@@ -12,12 +12,12 @@ import typer
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
-from benchmark.cli.options import Board, Changes, Data, Jobs, Methods, Results, Seeds, SingleSeeds, Streams
+from benchmark.cli.options import Board, Changes, Data, Jobs, Measures, Methods, Results, Seeds, SingleSeeds, Streams
 from benchmark.cli.output import Unwritable
 from benchmark.common.text import printable
 from benchmark.runs import executors
 from benchmark.streams.kinds import PAPER_STREAMS
-from benchmark.training import external
+from benchmark.training import external, probes
 from methods.errors import InputError
 
 
@@ -28,6 +28,8 @@ from methods.errors import InputError
         "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
         "[dim]# a try of seconds[/dim]\n\n"
         "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
+        "python -m benchmark run --stream rotated-digits --measure continual:every=5  "
+        "[dim]# the stability gap: table --columns stability_gap[/dim]\n\n"
         "python -m benchmark run --stream rotated-digits --tensorboard runs  [dim]# tensorboard --logdir runs[/dim]"
     )
 )
@@ -67,6 +69,7 @@ def run(
             help="A parameter of the Slurm jobs: time=MINUTES, partition, mem and so on; may be repeated.",
         ),
     ] = None,
+    measure: Measures = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
     tensorboard: Board = None,
     as_json: Annotated[
@@ -79,6 +82,7 @@ def run(
     """
     methods = inputs.methods(method)
     streams = inputs.streams(stream, PAPER_STREAMS)
+    measured = probes.asked(measure or ())
     numbers, changes = inputs.seeds(seeds, seed), inputs.pairs("--set", set, "tasks=3")
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
     inputs.one_of("--executor", executor, executors.EXECUTORS)
@@ -94,6 +98,7 @@ def run(
             jobs,
             threads,
             force,
+            measured,
             (executor, jobs, address, parameters),
             aside,
         )
@@ -109,7 +114,7 @@ def run(
     print(printable(f"records are in {results}; see the table: python -m benchmark table{again}"), file=aside)
 
 
-def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
+def _plan(cells, results, data, device, jobs, threads, force, measure, executor, aside):
     """What is to do, where, and what trains it; says so on `aside`."""
     methods, streams, seeds, overrides = cells
     for method in methods:
@@ -125,7 +130,7 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
     trainer = executors.named(*executor)
     elsewhere = executor[0] != "local" and device == "cuda"  # this machine needs no GPU then
     place = device if elsewhere else work.device_named(device)
-    units = plan.plan(methods, streams, seeds, overrides, results, data, place, force)
+    units = plan.plan(methods, streams, seeds, overrides, results, data, place, force, measure)
     if units:
         check_writable(results)
     where = Where(results, data, place, threads or threads_of(units, place, jobs))
@@ -133,7 +138,7 @@ def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
     todo = f"{missing} to do on {place}, {trainer.manner(units, where)}" if units else "none to do"
     print(
         f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
-        f"{runs - missing} recorded already, {todo}",
+        f"{runs - missing} recorded already{' with these measurements' if measure else ''}, {todo}",
         file=aside,
         flush=True,
     )

@@ -27,6 +27,7 @@ from benchmark.runs.executors import node
 from benchmark.runs.executors.aside import Aside
 from benchmark.runs.executors.base import Where
 from benchmark.runs.executors.ray_cluster import connected, first_line, sent
+from benchmark.runs.keep import keep
 from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved, Watch
 from benchmark.runs.unit import Unit
 from benchmark.runs.work import cores
@@ -34,6 +35,7 @@ from benchmark.streams.build import build
 from benchmark.streams.datasets import load
 from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import arguments_of
+from benchmark.training.probes import descriptions
 from methods.errors import InputError
 
 LOSSES = 5
@@ -145,7 +147,8 @@ class _Driver:
         if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
             return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
-        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec), source=sent(job.unit.source))
+        measure = tuple(replace(each, spec=sent(each.spec)) for each in job.unit.measure)
+        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec), source=sent(job.unit.source), measure=measure)
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
 
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
@@ -164,7 +167,14 @@ class _Driver:
             (job.index, seed) in self.saved
             or not unit.force
             and store.recorded(
-                self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
+                self.where.results,
+                unit.method,
+                unit.stream,
+                seed,
+                unit.settings,
+                code,
+                self._digests(unit, seed),
+                descriptions(unit.measure),
             )
         )
 
@@ -203,9 +213,8 @@ class _Driver:
             commit, clean = provenance.checkout(provenance.PROJECT)
             origin = letter.record.provenance.model_copy(update={"commit": commit, "clean": clean})
             record = letter.record.model_copy(update={"provenance": origin})
-            place = store.save(self.where.results, record)
             self.saved.add((index, record.seed))
-            self.show(Saved(place, record))
+            keep(self.where.results, record, self.units[index].force, self.show)
 
     def _close(self, task: ray.ObjectRef, job: _Job) -> None:
         try:

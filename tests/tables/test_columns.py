@@ -1,9 +1,11 @@
 """Metrics as columns: one decorated function is in the table, in CSV and JSON, and in the DataFrame."""
 
 import csv
+import importlib.metadata
 import io
 import json
 import statistics
+import sys
 
 import pytest
 
@@ -132,3 +134,23 @@ def test_a_file_without_a_metric_is_one_line(results, tmp_path, capsys):
     (tmp_path / "empty.py").write_text("x = 1\n")
     assert main(["table", "--results", str(results), "--columns", str(tmp_path / "empty.py")]) == 2
     assert "empty.py holds no metric; decorate" in capsys.readouterr().err
+
+
+def test_an_installed_package_brings_metrics(results, file, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(file.parent)
+    point = importlib.metadata.EntryPoint("mine", "my_metric", derived.GROUP)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == derived.GROUP else [])
+    shown = table(results, capsys, "--columns", "first_task_accuracy")
+    assert "37.5 ±17.68 (2 of 3 seeds)" in shown
+    assert main(["list"]) == 0 and "first_task_accuracy" in capsys.readouterr().out
+    sys.modules.pop("my_metric")
+
+
+def test_list_shows_metrics_and_probes_for_people_and_programs(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("average_anytime_accuracy", "WC-ACC", "continual", "every=10"))
+    assert main(["list", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {metric["id"] for metric in told["metrics"]} >= {"min_accuracy", "stability_gap"}
+    assert told["probes"][0]["options"] == {"every": 10, "examples": 100}

@@ -1,6 +1,8 @@
 """Probes: they change no number of a run, measure what they say, and go on exactly where a run was stopped."""
 
+import importlib.metadata
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,6 +228,17 @@ def test_a_probe_in_a_file_is_recorded_beside_the_others(plain, tmp_path):
     assert record.measurements["norm"].options == {"every": 3, "power": 1.0}
     values = record.measurements["norm"].values
     assert values["step"] == [3, 4, 7, 8, 11, 12] and all(value > 0 for value in values["norm"])
+
+
+def test_an_installed_package_brings_a_probe(tmp_path, monkeypatch):
+    own(tmp_path, "return {'n': [1, 2]}")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = importlib.metadata.EntryPoint("weights", "norm:Norm", named.GROUP)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == named.GROUP else [])
+    (asked,) = named.asked(["weights:every=4"])
+    assert asked.load().__name__ == "Norm" and dict(asked.options) == {"every": 4, "power": 2.0}
+    sys.modules.pop("norm")
+    named._loaded.cache_clear()
 
 
 def test_an_edited_probe_measures_again(plain, tmp_path, capsys):

@@ -39,9 +39,14 @@ class Asked:
 
     def description(self) -> dict[str, object]:
         """Options and code, as a record holds them beside what was measured."""
-        from benchmark.records.code_version import code_version
+        return {"options": dict(self.options), "code": _code(self.load())}
 
-        return {"options": dict(self.options), "code": code_version(self.load(), Probe)}
+
+@cache
+def _code(probe: type[Probe]) -> str:
+    from benchmark.records.code_version import code_version
+
+    return code_version(probe, Probe)
 
 
 def descriptions(asked: Iterable[Asked]) -> dict[str, dict[str, object]]:

@@ -1,6 +1,8 @@
 """table: put the records together."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
@@ -22,6 +24,9 @@ from benchmark.streams.names import stream_id
 from benchmark.training.external import id_of, is_code
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.records.schema import Record
 
 
 @app.command(
@@ -52,17 +57,7 @@ def table(
 
     metrics = named([name.strip() for each in columns or () for name in each.split(",")])
 
-    everything = load_all(results)
-    known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
-    method = [id_of(name) if name not in known and is_code(name) else name for name in method or ()]
-    inputs.names("--method", method, known, ())
-    stream = [stream_id(name) for name in stream or ()]
-    inputs.names("--stream", stream, dict.fromkeys([*STREAMS, *sorted({r.stream for r in everything})]), ())
-    chosen = [
-        record
-        for record in everything
-        if (not method or record.method in method) and (not stream or record.stream in stream)
-    ]
+    chosen = _chosen(load_all(results), method, stream)
     if not chosen:
         raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
     _put(render(chosen, form, metrics=metrics), output)
@@ -78,6 +73,22 @@ def table(
         from benchmark.tables.heatmap import heatmaps as draw
 
         print("heat maps:", *draw(chosen, heatmaps))
+
+
+def _chosen(
+    everything: Sequence["Record"], method: Sequence[str] | None, stream: Sequence[str] | None
+) -> list["Record"]:
+    """The records of these methods and streams; of all where none is named."""
+    known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
+    method = [id_of(name) if name not in known and is_code(name) else name for name in method or ()]
+    inputs.names("--method", method, known, ())
+    stream = [stream_id(name) for name in stream or ()]
+    inputs.names("--stream", stream, dict.fromkeys([*STREAMS, *sorted({r.stream for r in everything})]), ())
+    return [
+        record
+        for record in everything
+        if (not method or record.method in method) and (not stream or record.stream in stream)
+    ]
 
 
 def _format(format: str | None, output: Path | None) -> str:

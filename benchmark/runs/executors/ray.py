@@ -26,7 +26,7 @@ from benchmark.runs.claims import Claims
 from benchmark.runs.executors import node
 from benchmark.runs.executors.aside import Aside
 from benchmark.runs.executors.base import Where
-from benchmark.runs.executors.ray_cluster import connected, first_line, sent
+from benchmark.runs.executors.ray_cluster import connected, first_line, for_node
 from benchmark.runs.keep import keep
 from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved, Watch
 from benchmark.runs.unit import Unit
@@ -147,8 +147,7 @@ class _Driver:
         if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
             return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
-        measure = tuple(replace(each, spec=sent(each.spec)) for each in job.unit.measure)
-        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec), source=sent(job.unit.source), measure=measure)
+        unit = for_node(job.unit, left)
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
 
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
@@ -162,20 +161,12 @@ class _Driver:
         return False
 
     def _recorded(self, job: _Job, seed: int) -> bool:
-        unit, code = job.unit, code_version(job.unit.load())
+        unit = job.unit
+        cell = unit.method, unit.stream, seed, unit.settings, code_version(unit.load())
         return (
             (job.index, seed) in self.saved
             or not unit.force
-            and store.recorded(
-                self.where.results,
-                unit.method,
-                unit.stream,
-                seed,
-                unit.settings,
-                code,
-                self._digests(unit, seed),
-                descriptions(unit.measure),
-            )
+            and store.recorded(self.where.results, *cell, self._digests(unit, seed), descriptions(unit.measure))
         )
 
     def _digests(self, unit: Unit, seed: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import ray
@@ -77,6 +78,12 @@ def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
     for spec in filter(names.is_file, specs):
         (folder / sent(spec)).parent.mkdir(parents=True)
         shutil.copy(spec, folder / sent(spec))
+
+
+def for_node(unit: Unit, seeds: tuple[int, ...]) -> Unit:
+    """What is left of a unit, its files named as a node has them."""
+    measure = tuple(replace(probe, spec=sent(probe.spec)) for probe in unit.measure)
+    return replace(unit, seeds=seeds, spec=sent(unit.spec), source=sent(unit.source), measure=measure)
 
 
 def sent(spec: str) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmark.common.loading import place_of
+from benchmark.common.seeded import seeded
 from benchmark.records.schema import MOST_NUMBERS, is_identifier, numbers
 from benchmark.training.probe import Probe, View
 from benchmark.training.probes import Asked
@@ -78,7 +79,7 @@ class Probes:
 
     def _made(self, asked: Asked, view: View) -> Probe:
         kind = asked.load()
-        with self._only_looking(kind):
+        with self._only_looking(kind, 0):
             return kind(kind.Options(**dict(asked.options)), view)
 
     def _view(self, phase: int, step: int) -> View:
@@ -92,7 +93,7 @@ class Probes:
         began, view = time.perf_counter(), self._view(phase, step)
         alive = self.cell.net.theta.sum(1).isfinite().tolist()
         for n in which:
-            with self._only_looking(type(self.probes[n])):
+            with self._only_looking(type(self.probes[n]), view.step):
                 values = _checked(self.probes[n], self.probes[n].measure(view), len(alive))
             self._keep(n, [phase, view.step], values, alive)
         self._seconds += time.perf_counter() - began
@@ -111,12 +112,15 @@ class Probes:
             )
 
     @contextmanager
-    def _only_looking(self, probe: type[Probe]) -> Iterator[None]:
-        """A probe that changes the networks or draws from the run's generators, or fails, ends the run in one line."""
+    def _only_looking(self, probe: type[Probe], step: int) -> Iterator[None]:
+        """A probe that changes the networks or draws from the run's generators, or fails, ends the run in one line.
+
+        The global generators begin with the step, so that a probe that draws from them measures the same again.
+        """
         kept = [self.cell.net.theta, *self.cell.net.buffers.values()]
         before = [tensor._version for tensor in kept]
         try:
-            with torch.random.fork_rng(devices=[]), self.cell.random.given(_refused(probe)):
+            with seeded(step), self.cell.random.given(_refused(probe)):
                 yield
         except InputError:
             raise

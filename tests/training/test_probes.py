@@ -1,6 +1,7 @@
 """Probes: they change no number of a run, measure what they say, and go on exactly where a run was stopped."""
 
 import importlib.metadata
+import random
 import shutil
 import sys
 from dataclasses import replace
@@ -271,11 +272,19 @@ def test_what_a_probe_may_not_do_is_one_line(body, said, tmp_path, capsys):
     assert said in error and error.count("\n") == 1 and store.load_all(tmp_path / "results") == []
 
 
-def test_what_is_not_finite_is_null_and_global_draws_disturb_nothing(tmp_path):
-    file = own(tmp_path, "import torch; torch.rand(3); return {'n': [float('nan'), [1.0, float('inf'), True]]}")
-    before = torch.random.get_rng_state()
+def test_what_is_drawn_from_global_generators_is_the_same_again_and_disturbs_nothing(tmp_path):
+    file = own(tmp_path, "import torch, random; return {'n': [torch.rand(1).tolist(), [random.random()]]}")
+    before = torch.random.get_rng_state(), random.getstate()
+    first, again = (trained(cell_of("naive", "rotated-digits", f"{file}:every=2")).outcomes for _ in range(2))
+    assert torch.equal(torch.random.get_rng_state(), before[0]) and random.getstate() == before[1]
+    assert [o.measurements for o in first] == [o.measurements for o in again]
+    drawn = [value for (value,) in first[1].measurements["norm"]["values"]["n"]]
+    assert len(set(drawn)) == 9
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    file = own(tmp_path, "return {'n': [float('nan'), [1.0, float('inf'), True]]}")
     outcomes = trained(cell_of("naive", "rotated-digits", file)).outcomes
-    assert torch.equal(torch.random.get_rng_state(), before)
     assert [outcome.measurements["norm"]["values"]["n"] for outcome in outcomes] == [[None] * 3, [[1.0, None, 1]] * 3]
 
 
@@ -374,4 +383,20 @@ def test_a_stopped_run_goes_on_measuring(tmp_path, monkeypatch, capsys):
     a, b = (store.load_all(tmp_path / name) for name in "ab")
     assert [r.measurements for r in a] == [r.measurements for r in b] and numbers(tmp_path / "a") == numbers(
         tmp_path / "b"
+    )
+
+
+def test_a_residual_network_and_its_statistics_feel_no_probe(real_data, monkeypatch):
+    monkeypatch.setattr(Cell, "_evaluate", lambda cell, rows: None)  # the test images would take a minute
+    settings = settings_for("er-reservoir", "split-cifar100", {"tasks": 2, "train_examples": 30, "dropout": 0.1})
+    streams = [build("split-cifar100", 0, settings.tasks, settings.train_examples, real_data)]
+    states = [
+        trained(Cell(METHODS["er-reservoir"], streams, settings, "cpu", named.asked(measure)))
+        for measure in ([], ["continual:every=2,examples=4"])
+    ]
+    plain, measured = (cell.state() for cell in states)
+    assert all(torch.equal(measured[name], value) for name, value in plain.items())
+    accuracy = states[1].outcomes[0].measurements["continual"]["values"]["accuracy"]
+    assert [len(row) for row in accuracy] == [1, 1, 2, 2] and all(
+        4 * value in range(5) for row in accuracy for value in row
     )

@@ -12,8 +12,8 @@ from methods.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST = 500_000
-"""Accuracies of a run at most: some 4 MB of its record."""
+MOST = 300_000
+"""Accuracies of a run at most: some 2 MB of its record, and 10 MB of memory where it is read."""
 
 
 class Continual(Probe):

@@ -37,6 +37,11 @@ class Asked:
         """The probe's class. Raises InputError where it cannot be loaded here."""
         return probe_named(self.spec)
 
+    @property
+    def external(self) -> bool:
+        """Whether it is code that is not the suite's."""
+        return self.spec not in probes()
+
     def description(self) -> dict[str, object]:
         """Options and code, as a record holds them beside what was measured."""
         return {"options": dict(self.options), "code": _code(self.load())}

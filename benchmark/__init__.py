@@ -6,11 +6,11 @@ the command line's help needs neither PyTorch nor pandas.
 
 from typing import TYPE_CHECKING
 
-__all__ = ["__version__", "load_results", "run", "table"]
+__all__ = ["__version__", "load_results", "metric", "run", "table"]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from benchmark.api import load_results, run, table
+    from benchmark.api import load_results, metric, run, table
 else:
 
     def __getattr__(name: str) -> object:

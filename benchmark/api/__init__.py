@@ -15,15 +15,17 @@ from benchmark.api import given
 from benchmark.api.given import Methods, PathLike, Setting, Streams, told_in_python
 from benchmark.cli import inputs
 from benchmark.records import frames
+from benchmark.records.derived import metric
 from benchmark.runs import experiment
 from benchmark.runs.experiment import Experiment
 from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.training import probes
 from methods.errors import InputError
 
 if TYPE_CHECKING:
     from benchmark.runs.progress import Event
 
-__all__ = ["InputError", "load_results", "run", "table"]
+__all__ = ["InputError", "load_results", "metric", "run", "table"]
 
 
 def run(
@@ -42,6 +44,7 @@ def run(
     slurm: Mapping[str, str | int] | None = None,
     executor_options: Mapping[str, str | int] | None = None,
     force: bool = False,
+    measure: Iterable[str] = (),
     tensorboard: PathLike | None = None,
     verbose: bool = False,
 ) -> pd.DataFrame:
@@ -56,6 +59,7 @@ def run(
     settings: what to change, by name, as {"tasks": 3, "stream.angle": 10}.
     data: where to look for MNIST and CIFAR-100 first; None: $BENCHMARK_DATA.
     device, jobs, threads, executor, address, slurm, executor_options, tensorboard: as the options of these names.
+    measure: probes by name, as for --measure: ["continual:every=10"].
     verbose: print a line for each finished run, and show progress where there is a terminal.
 
     Returns a row for each run, with the columns of `load_results`, in the order of their paths.
@@ -79,6 +83,7 @@ def run(
             )
             | {name: str(value) for name, value in (executor_options or {}).items()},
             force=force,
+            measure=probes.asked(list(measure)),
         )
         board = None if tensorboard is None else given.path("tensorboard", tensorboard)
         return _done(asked, board, verbose)
@@ -91,6 +96,7 @@ def table(
     streams: Streams | None = ...,
     *,
     format: Literal["frame"] = ...,
+    columns: Iterable[str] = ...,
 ) -> pd.DataFrame: ...
 @overload
 def table(
@@ -99,6 +105,7 @@ def table(
     streams: Streams | None = ...,
     *,
     format: Literal["markdown", "latex", "csv", "html", "json"],
+    columns: Iterable[str] = ...,
 ) -> str: ...
 def table(
     results: PathLike = "results",
@@ -106,22 +113,26 @@ def table(
     streams: Streams | None = None,
     *,
     format: Literal["frame", "markdown", "latex", "csv", "html", "json"] = "frame",
+    columns: Iterable[str] = (),
 ) -> pd.DataFrame | str:
     """Put the records below `results` together: accuracy and forgetting over seeds; see `python -m benchmark table`.
 
     methods, streams: which to show, named as for `run`; None: all that are recorded.
     format: "frame", a DataFrame with a row for each method, stream and variant (columns: see
       benchmark.tables.table.frame); or the text that the command prints in that format.
+    columns: further metrics, as for --columns.
 
     Raises InputError for an unknown name or format, for a record that is not sound, and where there is no record.
     """
+    from benchmark.tables.columns import named
     from benchmark.tables.table import FORMATS, frame, render
 
     with told_in_python():
         inputs.one_of("--format", format, ("frame", *FORMATS))
         place = given.path("results", results)
         chosen = inputs.records(place, given.methods(methods), given.streams(streams))
-        return frame(chosen) if format == "frame" else render(chosen, format)
+        metrics = named(list(columns))
+        return frame(chosen, metrics) if format == "frame" else render(chosen, format, metrics=metrics)
 
 
 def load_results(results: PathLike = "results") -> pd.DataFrame:

@@ -7,10 +7,13 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
+from benchmark.records.derived import metrics
 from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import ARGUMENT, from_elsewhere, stream_id
 from benchmark.training import external
 from benchmark.training.optimizer_names import OPTIMIZERS
+from benchmark.training.probe import Probe
+from benchmark.training.probes import probes
 from benchmark.training.schedules import SCHEDULES, arguments_taken, formula
 from methods.catalogue import METHOD_ROWS, memoryless
 
@@ -18,7 +21,7 @@ WIDTH = 100
 
 
 def catalogue() -> str:
-    """The methods with their papers, the streams with their origin, the optimizers and the schedules."""
+    """All that there is to run and to show: methods, streams, optimizers, schedules, metrics and probes."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
@@ -26,7 +29,8 @@ def catalogue() -> str:
         maxcolwidths=[None, None, None, 60],
     )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
-    return f"{methods}\n\nSTREAMS\n\n{streams}\n\n{_optimizers()}\n\n{_schedules()}"
+    metrics_text = f"METRICS (table --columns NAME)\n\n{_metrics()}{_probes()}"
+    return f"{methods}\n\nSTREAMS\n\n{streams}\n\n{_optimizers()}\n\n{_schedules()}\n\n{metrics_text}"
 
 
 def _optimizers() -> str:
@@ -55,13 +59,45 @@ def _shown(arguments: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={'VALUE' if value is None else value}" for name, value in arguments.items())
 
 
+def _probes() -> str:
+    rows = [
+        (name, " ".join(probe.__doc__.partition("\n\n")[0].split()), _options(probe))
+        for name, probe in probes().items()
+    ]
+    table = tabulate(
+        rows, headers=("probe", "what it measures", "options"), tablefmt="simple", maxcolwidths=[None, 60, 20]
+    )
+    return f"\n\nPROBES (run --measure NAME:KEY=VALUE)\n\n{table}"
+
+
+def _options(probe: type[Probe]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in probe.Options())
+
+
+def _metrics() -> str:
+    return tabulate(
+        [(name, f"{metric.title}: {metric.about}") for name, metric in metrics().items()],
+        headers=("metric", "what it is"),
+        tablefmt="simple",
+        maxcolwidths=[None, 72],
+    )
+
+
 def catalogue_json() -> str:
-    """The same as an object: methods, streams, optimizers and schedules, each by its id."""
+    """The same as an object: methods, streams, optimizers, schedules, metrics and probes, each by its id."""
     document = {
         "methods": [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()],
         "streams": [asdict(kind) for kind in STREAMS.values()],
         "optimizers": [{"id": id, **row._asdict()} for id, row in OPTIMIZERS.items()],
         "schedules": [{"id": id, "factor": formula(id), "arguments": arguments_taken(id)} for id in SCHEDULES],
+        "metrics": [
+            {"id": name, "title": metric.title, "unit": metric.unit, "about": metric.about, "source": metric.source}
+            for name, metric in metrics().items()
+        ],
+        "probes": [
+            {"id": name, "about": probe.__doc__.strip(), "options": dict(probe.Options())}
+            for name, probe in probes().items()
+        ],
     }
     return json.dumps(document, indent=1)
 

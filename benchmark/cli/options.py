@@ -93,6 +93,14 @@ Changes = Annotated[
         "stream from elsewhere, optimizer.NAME=VALUE, schedule.NAME=VALUE; may be repeated.",
     ),
 ]
+Measures = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[:KEY=VALUE,...]",
+        help="Measure the networks while they train, by a probe: a name (see list), or ./file.py; may be repeated. "
+        "It changes no number of a run.",
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one."),
@@ -112,6 +120,13 @@ Format = Annotated[
         metavar="|".join(FORMATS),
         help="Default: what --output ends in, else markdown.",
         autocompletion=_starting_with(list(FORMATS)),
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[,NAME]",
+        help="Further columns: metrics by name (see list), or ./file.py with metrics of your own; may be repeated.",
     ),
 ]
 Output = Annotated[

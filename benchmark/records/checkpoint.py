@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import safetensors.torch
 import torch
@@ -30,12 +31,14 @@ class Outcome:
     """What came of one seed, and where it diverged if it did.
 
     accuracy_matrix: a[t][i] for the tasks t trained; None for a task i not met by then, which is not measured.
+    measurements: by probe, as schema.Measurement has them; None until the run is over, and where nothing is measured.
     """
 
     accuracy_matrix: list[list[float | None]] = field(default_factory=list)
     status: str = "complete"
     diverged: dict[str, int] | None = None
     seconds: float = 0.0
+    measurements: dict[str, JsonValue] | None = None
 
     def add_rows(self, count: int, tasks: int, accuracy: Callable[[int], float]) -> None:
         """Measure the tasks met once `count` more are trained, of `tasks` in all; a row for each of the `count`."""
@@ -71,11 +74,19 @@ class State:
 
 
 def identity(
-    method: str, stream: str, settings: Mapping[str, object] | BaseModel, origin: Mapping[str, object]
+    method: str,
+    stream: str,
+    settings: Mapping[str, object] | BaseModel,
+    origin: Mapping[str, object],
+    measure: Mapping[str, JsonValue] = MappingProxyType({}),
 ) -> dict[str, JsonValue]:
-    """What must be the same for a run to go on bit for bit; origin: see benchmark.records.provenance.gather."""
+    """What must be the same for a run to go on bit for bit; origin: see benchmark.records.provenance.gather.
+
+    measure: options and code of the probes asked for, by name; what else was measured is no matter.
+    """
     same = {name: origin[name] for name in ("code", "data", "versions", "device", "processor")}
-    return {"method": method, "stream": stream, "settings": dict(settings)} | same
+    measured = {f"probe {name}": value for name, value in measure.items()}
+    return {"method": method, "stream": stream, "settings": dict(settings)} | same | measured
 
 
 def path_of(

@@ -31,13 +31,15 @@ table of the suite said before, and the runs are equal bit for bit. An entry hol
 
 
 @cache  # the code that runs is the one that was loaded, whatever happens to its file later
-def code_version(method: type[Method]) -> str:
+def code_version(method: type, base: type = Method) -> str:
     """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
+
+    base: where the suite's part of the class begins; another class for a probe.
 
     Comments, docstrings and layout do not count, nor does the version of Python, nor the literals by which a class
     describes itself (DESCRIPTIVE) as long as nothing in its source reads them. A version in EQUAL has the older name.
     """
-    version = f"{RESULTS_VERSION}-{digest(_sources(method))}"
+    version = f"{RESULTS_VERSION}-{digest(_sources(method, base))}"
     return EQUAL.get(version, version)
 
 
@@ -52,8 +54,8 @@ def digest(sources: Iterable[tuple[str, str]]) -> str:
     return sha.hexdigest()[:12]
 
 
-def _sources(method: type[Method]) -> list[tuple[str, str]]:
-    classes = method.__mro__[: method.__mro__.index(Method)]
+def _sources(method: type, base: type) -> list[tuple[str, str]]:
+    classes = method.__mro__[: method.__mro__.index(base)]
     return [(cls.__name__, inspect.getsource(inspect.getmodule(cls))) for cls in classes]
 
 

@@ -1,12 +1,13 @@
 """Run records as a pandas DataFrame, for analyses of one's own."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmark.records.derived import metrics
 from benchmark.records.schema import Metrics, Provenance, Record
 from benchmark.records.store import load_all
 from methods.errors import InputError
@@ -20,7 +21,9 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
 
     Columns: method, stream, seed, status ("complete" or "diverged"); average_accuracy, average_forgetting,
     learning_accuracy and backward_transfer, fractions, NaN for a diverged run; seconds; diverged.task and
-    diverged.step, both from 0, <NA> for a complete run; settings.<name> for every setting; provenance.<name>
+    diverged.step, both from 0, <NA> for a complete run; a column for each other metric (see
+    benchmark.records.derived), NaN where it is undefined; settings.<name> for every setting; measurements.<probe>, a
+    dict of options, code and values, NaN where it was not measured; provenance.<name>
     (versions and data are dicts, seeds_together a list); accuracy_matrix, float64 [T, T], a[t, i] the accuracy on
     task i after task t, of a diverged run the rows before it.
     Raises InputError where there is no such directory or a record is not sound.
@@ -33,11 +36,16 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
 
 def frame_of(records: Sequence[Record]) -> pd.DataFrame:
     """The records as `load_results` gives them, in their order."""
-    rows = [_row(record) for record in records]
-    settings = dict.fromkeys(name for row in rows for name in row if name.startswith("settings."))
-    frame = pd.DataFrame(rows, columns=[*_FIRST, *settings, *_LAST])
-    kinds = dict.fromkeys(Metrics.model_fields, float)
+    others = [each for each in metrics().values() if each.name not in Metrics.model_fields]
+    rows = [_row(record) | {each.name: each(record) for each in others} for record in records]
+    named = dict.fromkeys(name for part in ("settings.", "measurements.") for name in _names(rows, part))
+    frame = pd.DataFrame(rows, columns=[*_FIRST, *(each.name for each in others), *named, *_LAST])
+    kinds = dict.fromkeys([*Metrics.model_fields, *(each.name for each in others)], float)
     return frame.astype(kinds | {"diverged.task": "Int64", "diverged.step": "Int64"})
+
+
+def _names(rows: Sequence[Mapping[str, object]], part: str) -> dict[str, None]:
+    return dict.fromkeys(name for row in rows for name in row if name.startswith(part))
 
 
 def _row(record: Record) -> dict[str, object]:
@@ -47,6 +55,7 @@ def _row(record: Record) -> dict[str, object]:
         **said["metrics"],
         **{f"diverged.{name}": value for name, value in (said["diverged"] or {}).items()},
         **{f"settings.{name}": value for name, value in said["settings"].items()},
+        **{f"measurements.{name}": value for name, value in (said["measurements"] or {}).items()},
         **{f"provenance.{name}": value for name, value in said["provenance"].items()},
         "accuracy_matrix": np.array(record.accuracy_matrix, dtype=float).reshape(len(record.accuracy_matrix), tasks),
     }

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
@@ -23,6 +26,10 @@ Text = Annotated[str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$", max_length=500)]
 Value = bool | int | float | Text | None
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Identifier = Annotated[str, Field(pattern=r"^\w[\w.:+-]*$", max_length=200)]  # it becomes a folder's name
+
+MOST_NUMBERS = 1_000_000
+"""Numbers of a measurement at most: some 10 MB of text."""
+_DEEPEST = 6  # lists inside each other
 
 _IDENTIFIER = TypeAdapter(Identifier)
 _SETTINGS = TypeAdapter(dict[Identifier, Value], config=ConfigDict(allow_inf_nan=False))
@@ -72,6 +79,31 @@ class About(_Part):
     reference: Text | None = None
 
 
+def numbers(value: object, depth: int = 0) -> Iterator[float | None]:
+    """The numbers in nested lists. ValueError for anything but finite numbers, None and lists of them."""
+    if isinstance(value, list) and depth < _DEEPEST:
+        for part in value:
+            yield from numbers(part, depth + 1)
+    elif value is None or (type(value) in (int, float) and math.isfinite(value)):
+        yield value
+    else:
+        raise ValueError("a measurement holds finite numbers, None, and lists of these, at most six levels deep")
+
+
+def _measured(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if sum(1 for value in values.values() for _ in numbers(value)) > MOST_NUMBERS:
+        raise ValueError(f"a measurement holds at most {MOST_NUMBERS:,} numbers")
+    return values
+
+
+class Measurement(_Part):
+    """What a probe measured during the run; see benchmark.training.probe."""
+
+    options: dict[Identifier, Value]
+    code: Text  # digest of the probe's source, see benchmark.records.code_version
+    values: Annotated[dict[Identifier, JsonValue], AfterValidator(_measured)]
+
+
 class Record(_Part):
     """One run: a method on a stream with a seed, under settings that are all written out."""
 
@@ -85,11 +117,14 @@ class Record(_Part):
     status: Literal["complete", "diverged"]
     diverged: Divergence | None
     provenance: Provenance
-    about: About | None = None  # left out of text and digest where it is None
+    about: About | None = None
+    measurements: dict[Identifier, Measurement] | None = None  # by probe
 
     @model_serializer(mode="wrap")
     def _without_what_is_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        return {name: value for name, value in serialize(self).items() if name != "about" or value is not None}
+        """Optional fields are no part of text and digest while they are None."""
+        unset = {name for name in ("about", "measurements") if getattr(self, name) is None}
+        return {name: value for name, value in serialize(self).items() if name not in unset}
 
     @model_validator(mode="after")
     def _follows_from_its_matrix(self) -> "Record":
@@ -105,6 +140,8 @@ class Record(_Part):
             raise ValueError("accuracy_matrix is not one row a task")
         if self.status == "diverged" and rows and rows >= tasks:
             raise ValueError("accuracy_matrix has a row for every task, though the run diverged")
+        if self.measurements == {}:
+            raise ValueError("measurements is empty; leave it out")
         if not _agree(dict(self.metrics), _metrics(self.accuracy_matrix, self.status)):
             raise ValueError("metrics do not follow from accuracy_matrix")
         if self.provenance.digest not in (None, digest(self)):
@@ -133,11 +170,12 @@ def compose(
     diverged: Mapping[str, int] | None,
     provenance: Mapping[str, object],
     about: About | None = None,
+    measurements: Mapping[str, object] | None = None,
 ) -> Record:
     """The record of a run, its metrics worked out of the matrix of fractions.
 
     matrix: [T, T], or the rows before the run diverged; seconds: this seed's share of the time; about: of an external
-    method.
+    method; measurements: by probe, as Measurement has them.
     """
     status = "complete" if diverged is None else "diverged"
     return Record(
@@ -152,6 +190,7 @@ def compose(
         diverged=diverged,
         provenance=provenance,
         about=about,
+        measurements=measurements or None,
     )
 
 
@@ -175,7 +214,7 @@ def is_identifier(name: object) -> bool:
 
 def summary(record: Record) -> dict[str, object]:
     """What a run came to, without its matrix and where it comes from, ready for JSON."""
-    return record.model_dump(mode="json", exclude={"accuracy_matrix", "provenance"})
+    return record.model_dump(mode="json", exclude={"accuracy_matrix", "provenance", "measurements"})
 
 
 def digest(record: Record) -> str:
@@ -195,6 +234,21 @@ def text(record: Record) -> str:
     document = sealed(record, digest(record)).model_dump(mode="json")
     rows = ",\n  ".join(json.dumps(row, allow_nan=False) for row in document["accuracy_matrix"])
     document["accuracy_matrix"] = None
+    measured = document.pop("measurements", None)
     whole = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     # the line break and one space tell the key from a setting of that name
-    return whole.replace('\n "accuracy_matrix": null', f'\n "accuracy_matrix": [\n  {rows}\n ]', 1) + "\n"
+    whole = whole.replace('\n "accuracy_matrix": null', f'\n "accuracy_matrix": [\n  {rows}\n ]', 1)
+    return whole.removesuffix("\n}") + _measurements_text(measured) + "\n}\n"
+
+
+def _measurements_text(measured: Mapping[str, Mapping[str, object]] | None) -> str:
+    """The measurements, the values of each name on one line."""
+    if measured is None:
+        return ""
+    blocks = []
+    for probe, said in measured.items():
+        lines = [f'"options": {json.dumps(said["options"])}', f'"code": {json.dumps(said["code"])}']
+        values = [f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in said["values"].items()]
+        lines.append('"values": {\n' + ",\n".join(values) + "\n   }")
+        blocks.append(f"  {json.dumps(probe)}: {{\n   " + ",\n   ".join(lines) + "\n  }")
+    return ',\n "measurements": {\n' + ",\n".join(blocks) + "\n }"

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, ValidationError
 
@@ -131,8 +132,11 @@ def recorded(
     settings: Mapping[str, Value] | BaseModel,
     code: str,
     data: Mapping[str, str],
+    measure: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> bool:
     """Whether the run is recorded, complete or diverged, under the same settings, code and data.
+
+    measure: options and code of the probes whose measurements the record must hold, by name.
 
     Raises InputError where its record is damaged.
     """
@@ -144,4 +148,10 @@ def recorded(
         (record.method, record.stream, record.seed, record.settings) == (method, stream, seed, dict(settings))
         and record.provenance.code == code
         and record.provenance.data == dict(data)
+        and all(_holds(record, probe, options["options"], options["code"]) for probe, options in measure.items())
     )
+
+
+def _holds(record: Record, probe: str, options: Mapping[str, object], code: object) -> bool:
+    measured = (record.measurements or {}).get(probe)
+    return measured is not None and (measured.options, measured.code) == (dict(options), code)

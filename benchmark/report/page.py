@@ -14,7 +14,7 @@ from markupsafe import Markup
 from benchmark import __version__
 from benchmark.common import files as atomic
 from benchmark.records.schema import Record
-from benchmark.report import drawing
+from benchmark.report import drawing, measured
 from benchmark.report.data import Cell, Stream, streams
 from benchmark.report.origins import origins
 from benchmark.report.settings import marks
@@ -48,6 +48,8 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
         styles=looks,
         panels=drawing.panels(parts, looks),
         drawing=drawing,
+        metric_tables=measured.tables(records),
+        step_figures=measured.figures(records, looks),
         marks=marks([part.settings for part in parts]),
         origins=origins(records),
         downloads=_downloads(records, expected_seeds),

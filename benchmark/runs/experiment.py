@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchmark.runs.plan import CellPlan
     from benchmark.runs.progress import Watch
     from benchmark.runs.unit import Unit
+    from benchmark.training.probes import Asked
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Experiment:
     executor: str = "local"
     options: Mapping[str, str] = field(default_factory=dict)  # of the executor
     force: bool = False
+    measure: tuple[Asked, ...] = ()  # probes
 
     @property
     def runs(self) -> int:
@@ -114,7 +116,9 @@ def counts(experiment: Experiment, missing: int, manner: str) -> str:
     """The line that a run begins with."""
     cells, runs = len(experiment.methods) * len(experiment.streams), experiment.runs
     todo = f"{missing} to do {manner}" if missing else "none to do"
-    return f"{cells} cells of {len(experiment.seeds)} seeds: {runs} runs, {runs - missing} recorded already, {todo}"
+    measured = " with these measurements" if experiment.measure else ""
+    done = f"{runs - missing} recorded already{measured}"
+    return f"{cells} cells of {len(experiment.seeds)} seeds: {runs} runs, {done}, {todo}"
 
 
 def prepare(experiment: Experiment) -> Prepared:
@@ -134,6 +138,7 @@ def prepare(experiment: Experiment) -> Prepared:
         data,
         place,
         experiment.force,
+        experiment.measure,
     )
     if units:
         check_writable(results)

@@ -24,6 +24,7 @@ from benchmark.streams.names import arguments_of, from_elsewhere, stream_id
 from benchmark.streams.outline import whole
 from benchmark.training.checks import check_phases
 from benchmark.training.external import distinct, settings_of
+from benchmark.training.probes import Asked, descriptions
 from methods.errors import InputError
 from methods.settings import Settings
 
@@ -59,19 +60,24 @@ class CellPlan:
         """Where the record of a seed belongs."""
         return store.path_of(results, self.method.id, self.stream, seed, self.settings)
 
-    def recorded(self, results: Path, seed: int) -> bool:
-        """Whether the run is recorded under these settings, this code and these data, which must be at hand."""
+    def recorded(self, results: Path, seed: int, asked: Mapping[str, object] | None = None) -> bool:
+        """Whether the run is recorded under these settings, this code and these data, which must be at hand.
+
+        asked: the measurements that its record must hold, see benchmark.training.probes.descriptions.
+        """
         if self.first is None:
             raise ValueError("without the data it cannot be told whether a record is of the same data")
         method, data = self.method.id, self.first.digests
-        return store.recorded(results, method, self.stream, seed, self.settings, self.code, data)
+        return store.recorded(results, method, self.stream, seed, self.settings, self.code, data, asked or {})
 
-    def units(self, missing: Sequence[int], device: str, force: bool = False) -> list[Unit]:
+    def units(
+        self, missing: Sequence[int], device: str, force: bool = False, measure: tuple[Asked, ...] = ()
+    ) -> list[Unit]:
         """The seeds `missing` as units of work."""
         parts = [(seed,) for seed in missing] if self.alone(device) else [tuple(missing)] if missing else []
         method, stream, settings = self.method.id, self.stream, self.settings
         return [
-            Unit(method, stream, runs, dict(settings), self._cost(len(runs)), 1, force, self.spec, self.source)
+            Unit(method, stream, runs, dict(settings), self._cost(len(runs)), 1, force, self.spec, self.source, measure)
             for runs in parts
         ]
 
@@ -92,23 +98,27 @@ def plan(
     data: Path | None,
     device: str,
     force: bool = False,
+    measure: Sequence[Asked] = (),
 ) -> list[Unit]:
-    """What is not recorded yet (everything, with `force`), the longest units first.
+    """What is not recorded yet, with the measurements asked for (everything, with `force`), the longest units first.
 
     `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of
     small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy
-    already. Raises InputError for methods, streams, settings, data or records that cannot be used.
+    already. Raises InputError for methods, streams, settings, data, probes or
+    records that cannot be used.
     """
     units, among, guard = [], 0, Guard(overrides, data)
+    asked = descriptions(measure)
     for cell in cells(methods, streams, seeds[0], overrides, data):
-        missing = tuple(seed for seed in seeds if force or not cell.recorded(results, seed))
+        check_measurable(cell.method, measure)
+        missing = tuple(seed for seed in seeds if force or not cell.recorded(results, seed, asked))
         if missing and from_elsewhere(cell.source):
             guard.look(cell.source, seeds, cell.settings)
             if not force:
                 refuse_to_replace(results, cell.method.id, cell.stream, missing, cell.settings, cell.first.digests)
         _tidy(results, cell.method.id, cell.stream, cell.settings, set(seeds) - set(missing))
         among += len(seeds) if cell.alone(device) else 1
-        units += cell.units(missing, device, force)
+        units += cell.units(missing, device, force, tuple(measure))
     return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
 
 
@@ -151,9 +161,26 @@ def settings_of_cells(
     }
 
 
+def check_measurable(method: type[Method], measure: Sequence[Asked]) -> None:
+    """Raises InputError where probes are asked for and a method is trained by a loop that has no place for them."""
+    if measure and hasattr(method, "train"):
+        raise InputError(
+            f"--measure: {method.id} is trained by Avalanche's own loop, where no probe measures; leave it out"
+        )
+
+
 def _lacks_data(source: str, data: Path | None) -> bool:
     archive = ARCHIVES.get(STREAMS[source].dataset) if source in STREAMS else None
     return archive is not None and find(archive, data) is None
+
+
+def _check_measurable(methods: Mapping[str, type], measure: Sequence[Asked]) -> None:
+    """Raises InputError where probes are asked for and a method is trained by a loop that has no place for them."""
+    for spec, method in methods.items():
+        if measure and hasattr(method, "train"):
+            raise InputError(
+                f"--measure: {spec} is trained by Avalanche's own loop, where no probe measures; leave it out"
+            )
 
 
 def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded: set[int]) -> None:

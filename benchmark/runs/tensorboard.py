@@ -1,12 +1,13 @@
 """Runs as scalars for TensorBoard, written while they are trained."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from benchmark.records import metrics
+from benchmark.records.schema import Measurement
 from benchmark.runs.progress import Evaluated, Event, Saved
 from methods.errors import InputError
 
@@ -15,7 +16,8 @@ class Board:
     """A log directory with a folder a run, named like its record: <stream>/<method>/seed-<k>-<digest of settings>.
 
     Step t is the end of task t, from 1. Scalars, fractions: accuracy/task_<i> on each task met (i from 1),
-    average_accuracy over the tasks 1 to t, forgetting so far. What the folder held of the run is replaced.
+    average_accuracy over the tasks 1 to t, forgetting so far. Of a finished run also what probes measured, by the step
+    of training: <probe>/<name>, or <probe>/<name>_<i> (i from 1). What the folder held of the run is replaced.
     A context manager, so that everything is written at the end.
     """
 
@@ -38,13 +40,21 @@ class Board:
         if isinstance(event, Evaluated):
             self._add(event.place, event.accuracy_matrix)
         elif isinstance(event, Saved):
-            self.add(event.place, event.record.accuracy_matrix)
+            self.add(event.place, event.record.accuracy_matrix, event.record.measurements)
 
-    def add(self, place: Path, matrix: Sequence[Sequence[float | None]]) -> None:
-        """Write a finished run: the rows of its matrix that are not written yet; `place`: of its record."""
+    def add(
+        self,
+        place: Path,
+        matrix: Sequence[Sequence[float | None]],
+        measurements: Mapping[str, Measurement] | None = None,
+    ) -> None:
+        """Write a finished run: the rows of its matrix that are not written yet, and what was measured."""
         self._add(place, matrix)
         with self._writable():
-            self._open.pop(place)[0].close()
+            writer, _ = self._open.pop(place)
+            for probe, measured in (measurements or {}).items():
+                _write_measured(writer, probe, measured.values)
+            writer.close()
 
     def _add(self, place: Path, matrix: Sequence[Sequence[float | None]]) -> None:
         with self._writable():
@@ -76,3 +86,13 @@ def _write(
             writer.add_scalar(f"accuracy/task_{number:02}", accuracy, step)
     writer.add_scalar("average_accuracy", metrics.average_accuracy(seen), step)
     writer.add_scalar("forgetting", metrics.average_forgetting(seen), step)
+
+
+def _write_measured(writer: SummaryWriter, probe: str, values: Mapping[str, object]) -> None:
+    steps = values["step"]
+    for name in values.keys() - {"phase", "step"}:
+        for step, row in zip(steps, values[name], strict=True):
+            named = {f"_{n:02}": part for n, part in enumerate(row, 1)} if isinstance(row, list) else {"": row}
+            for suffix, value in named.items():
+                if isinstance(value, int | float):
+                    writer.add_scalar(f"{probe}/{name}{suffix}", value, step)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.streams.names import from_elsewhere
 from benchmark.training.external import method_named, settings_of
+from benchmark.training.probes import Asked
 from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings
 
@@ -32,6 +33,7 @@ class Unit:
     force: bool = False  # run also what is recorded
     spec: str = ""  # what benchmark.training.external loads the method by, where that is not its id
     source: str = ""  # what benchmark.streams.build builds the stream from, where that is not its id
+    measure: tuple[Asked, ...] = ()  # the probes that its runs are measured with
 
     @property
     def title(self) -> str:
@@ -41,7 +43,8 @@ class Unit:
     @property
     def external(self) -> bool:
         """Whether code that is not the suite's runs in its training."""
-        return (self.spec or self.method) not in METHOD_ROWS or from_elsewhere(self.source or self.stream)
+        names = (self.spec or self.method) not in METHOD_ROWS, from_elsewhere(self.source or self.stream)
+        return any(names) or any(probe.external for probe in self.measure)
 
     @property
     def settings(self) -> Settings:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -21,13 +22,15 @@ from benchmark.records.checkpoint import State
 from benchmark.records.code_version import code_version
 from benchmark.runs import resume
 from benchmark.runs.claims import Claims
-from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved
+from benchmark.runs.keep import keep
+from benchmark.runs.progress import Advance, Evaluated, Event, Notice
 from benchmark.runs.resume import Keeper
 from benchmark.runs.unit import Unit, named
 from benchmark.streams.build import Stream, build
 from benchmark.streams.names import arguments_of
 from benchmark.training import engine
 from benchmark.training.about import about
+from benchmark.training.probes import descriptions
 from methods.errors import InputError
 
 Tell = Callable[[Event], None]
@@ -106,8 +109,11 @@ class _Work:
             draft.unlink(missing_ok=True)
         unit, code = self.unit, self._code()
         return not unit.force and store.recorded(
-            self.results, unit.method, unit.stream, stream.seed, unit.settings, code, stream.digests
+            self.results, unit.method, unit.stream, stream.seed, unit.settings, code, stream.digests, self._asked()
         )
+
+    def _asked(self) -> dict[str, dict[str, object]]:
+        return descriptions(self.unit.measure)
 
     def _code(self) -> str:
         return code_version(self.unit.load())
@@ -117,7 +123,7 @@ class _Work:
         return provenance.gather(self._code(), streams[0].digests, self.device, threads, seeds)
 
     def _run(self, origin: Mapping[str, object]) -> dict[str, object]:
-        return checkpoint.identity(self.unit.method, self.unit.stream, self.unit.settings, origin)
+        return checkpoint.identity(self.unit.method, self.unit.stream, self.unit.settings, origin, self._asked())
 
     def _state_path(self, streams: list[Stream]) -> Path:
         seeds = [stream.seed for stream in streams]
@@ -155,7 +161,8 @@ class _Work:
         self, group: list[Stream], begun: State | None, report: engine.Report, keep: engine.Keep
     ) -> list[checkpoint.Outcome]:
         method, settings = self.unit.load(), self.unit.settings
-        train = getattr(method, "train", engine.train)  # a method may come with a training loop of its own
+        train = getattr(method, "train", None)  # a method may come with a training loop of its own
+        train = train or partial(engine.train, measure=self.unit.measure)
         if begun:
             at = begun.point.phase, begun.point.outcomes, begun.tensors
             try:
@@ -177,8 +184,9 @@ class _Work:
             outcome.diverged,
             origin,
             about(self.unit.load()),
+            outcome.measurements,
         )
-        self.tell(Saved(store.save(self.results, record), record))
+        keep(self.results, record, self.unit.force, self.tell)
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import pandas as pd
 from tabulate import LATEX_ESCAPE_RULES, tabulate
 
+from benchmark.records.derived import Metric
 from benchmark.streams.kinds import STREAMS
+from benchmark.tables.columns import meanings, shown
 from benchmark.tables.published import SOURCE
 from benchmark.tables.statistics import SIGNIFICANCE, Stream
 from benchmark.tables.verdict import ACCURACY_POINTS, DEVIATIONS, FORGETTING
@@ -60,7 +62,7 @@ HEADERS = ["method", "memoryless", "accuracy %", "95 % interval", "paper", "forg
 OPTIONAL = ("95 % interval", "paper", "verdict")  # shown where a row of the stream has one
 
 
-def _row(row: pd.Series, expected: int, titles: Mapping[str, str]) -> list[str]:
+def _row(row: pd.Series, expected: int, titles: Mapping[str, str], metrics: Sequence[Metric]) -> list[str]:
     paper = (
         ("", "")
         if pd.isna(row["paper_accuracy"])
@@ -78,6 +80,7 @@ def _row(row: pd.Series, expected: int, titles: Mapping[str, str]) -> list[str]:
         _figure(row["forgetting_mean"], row["forgetting_std"], 2),
         paper[1],
         "" if pd.isna(row["verdict"]) else row["verdict"],
+        *(shown(row, metric, _figure) for metric in metrics),
         _seeds(row["seeds"], row["diverged"], expected),
     ]
 
@@ -91,17 +94,20 @@ class _Block(NamedTuple):
     notes: str
 
 
-def _blocks(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> Iterator[_Block]:
+def _blocks(
+    cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric]
+) -> Iterator[_Block]:
     titled = cells.dropna(subset="title") if "title" in cells else cells[:0]
     titles = dict(zip(titled["method"], titled.get("title", ()), strict=True))
+    headers = [*HEADERS[:-1], *(metric.header for metric in metrics), HEADERS[-1]]
     for stream in streams:
         part = cells[cells["stream"] == stream.stream]
-        rows = [_row(row, expected, titles) for _, row in part.iterrows()]
-        shown = [n for n, header in enumerate(HEADERS) if header not in OPTIONAL or any(row[n] for row in rows)]
+        rows = [_row(row, expected, titles, metrics) for _, row in part.iterrows()]
+        there = [n for n, header in enumerate(headers) if header not in OPTIONAL or any(row[n] for row in rows)]
         yield _Block(
             stream_label(stream.stream),
-            [HEADERS[n] for n in shown],
-            [[row[n] for n in shown] for row in rows],
+            [headers[n] for n in there],
+            [[row[n] for n in there] for row in rows],
             " ".join(filter(None, [order_note(stream), pairs_note(stream, titles)])),
         )
 
@@ -139,7 +145,7 @@ def pairs_note(stream: Stream, titles: Mapping[str, str] = MappingProxyType({}))
     return f"Pairs of methods, over {seeds} common seeds: {found}.{rest}"
 
 
-def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """What the columns mean, of those that are there."""
     tested = any(pair.p is not None for stream in streams for pair in stream.pairs)
     sentences = [
@@ -161,6 +167,7 @@ def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> st
             "the stream's pairs; it takes the differences between seeds to be normally distributed.",
         ),
         (any(cells["variant"]), "[setting=value]: run with that change, so without the paper's figures."),
+        *((True, sentence) for sentence in meanings(metrics)),
     ]
     return " ".join(sentence for holds, sentence in sentences if holds)
 
@@ -170,50 +177,50 @@ def _tabular(headers: list[str], rows: list[list[str]], form: str) -> str:
     return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True, colalign=align)
 
 
-def markdown(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def markdown(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """A pipe table a stream and its notes, then the caption."""
 
     def safe(text: str) -> str:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("](", "]\\(")
 
     parts = []
-    for title, headers, rows, notes in _blocks(cells, streams, expected):
+    for title, headers, rows, notes in _blocks(cells, streams, expected, metrics):
         table = _tabular(headers, [[*map(safe, row)] for row in rows], "pipe")
         parts += [f"**{safe(title)}**", table, *filter(None, [safe(notes)])]
-    return "\n\n".join([*parts, caption(cells, streams, expected)])
+    return "\n\n".join([*parts, caption(cells, streams, expected, metrics)])
 
 
-def latex(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def latex(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """A table environment a stream, for the booktabs package; its notes end the caption."""
 
     def safe(text: str) -> str:
         return "".join(LATEX_ESCAPE_RULES.get(letter, letter) for letter in text)
 
-    below = caption(cells, streams, expected)
+    below = caption(cells, streams, expected, metrics)
     parts = [
         f"\\begin{{table}}\n\\centering\n\\caption{{{safe(' '.join(filter(None, [f'{title}.', below, notes])))}}}\n"
         f"{_tabular(headers, rows, 'latex_booktabs')}\n\\end{{table}}"
-        for title, headers, rows, notes in _blocks(cells, streams, expected)
+        for title, headers, rows, notes in _blocks(cells, streams, expected, metrics)
     ]
     return "\n\n".join(parts).replace("±", "$\\pm$").replace(NONE, "--")
 
 
-def html_page(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def html_page(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """A page that a browser opens from disk; everything from the records is escaped."""
     parts = []
-    for title, headers, rows, notes in _blocks(cells, streams, expected):
+    for title, headers, rows, notes in _blocks(cells, streams, expected, metrics):
         parts += [f"<h2>{html.escape(title)}</h2>", _tabular(headers, rows, "html")]
         parts += [f"<p>{html.escape(notes)}</p>"] if notes else []
     head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Results</title>'
-    return "\n".join([head, *parts, f"<p>{html.escape(caption(cells, streams, expected))}</p>", "</html>"])
+    return "\n".join([head, *parts, f"<p>{html.escape(caption(cells, streams, expected, metrics))}</p>", "</html>"])
 
 
-def csv(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def csv(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """A line a method, stream and variant, the numbers in full; `variant` as KEY=VALUE, empty if none."""
     return cells.assign(variant=cells["variant"].map(variant_label)).to_csv(index=False).rstrip("\n")
 
 
-def json_object(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> str:
+def json_object(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """{"cells": an object a method, stream and variant, "streams": an object a stream, with its pairs of methods}.
 
     The numbers in full; null where there is none.
@@ -224,7 +231,7 @@ def json_object(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -
     return json.dumps({"cells": objects, "streams": together}, indent=1, allow_nan=False)
 
 
-FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[Stream], int], str]] = {
+FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[Stream], int, Sequence[Metric]], str]] = {
     "markdown": markdown,
     "latex": latex,
     "csv": csv,

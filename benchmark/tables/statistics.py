@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -47,6 +48,12 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
     mean = float(np.mean(values))
     return mean - half, mean + half
+
+
+def spread(name: str, values: pd.Series) -> dict[str, float]:
+    """A row's columns of some values, one a run: mean, sample standard deviation, and the interval of the mean."""
+    low, high = interval(values)
+    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high}
 
 
 def rank_correlation(ours: Sequence[float], theirs: Sequence[float]) -> float | None:

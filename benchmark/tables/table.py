@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from benchmark.records.derived import Metric
 from benchmark.records.schema import Record, Value
 from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import ARGUMENT
+from benchmark.tables.columns import names_of, of_row, of_run
 from benchmark.tables.formats import FORMATS
 from benchmark.tables.published import PUBLISHED, Figure
-from benchmark.tables.statistics import Stream, interval, pairs, rank_correlation
+from benchmark.tables.statistics import Stream, pairs, rank_correlation, spread
 from benchmark.tables.verdict import verdict
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -81,7 +83,7 @@ def _changes(settings: Mapping[str, Value], common: Mapping[str, Value]) -> Vari
     return {name: settings.get(name) for name in names if settings.get(name) != common.get(name)}
 
 
-def frame(records: Sequence[Record]) -> pd.DataFrame:
+def frame(records: Sequence[Record], metrics: Sequence[Metric] = ()) -> pd.DataFrame:
     """One row a method, stream and variant, streams and methods in the paper's order, others after them.
 
     Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged),
@@ -89,10 +91,11 @@ def frame(records: Sequence[Record]) -> pd.DataFrame:
     over seeds), low and high (95 % interval of the mean); paper_*: the published figure and its deviation;
     difference_*: ours less the paper's; verdict (see benchmark.tables.verdict). What there is not is NaN or None: std,
     low and high of a single run; whatever is the paper's unless at the protocol. title: of external methods that
-    have one; there is no such column where none has.
+    have one; there is no such column where none has. metrics: each adds NAME_mean, _std, _low and _high, percent where
+    its unit is that, over the runs where it is defined, and NAME_seeds, their number.
     """
-    rows = [_row(*group) for group in _groups(records)]
-    cells, named = pd.DataFrame(rows, columns=COLUMNS), titles(records)
+    rows = [_row(*group, metrics) for group in _groups(records, metrics)]
+    cells, named = pd.DataFrame(rows, columns=[*COLUMNS, *names_of(metrics)]), titles(records)
     return cells.assign(title=cells["method"].map(named)) if named else cells
 
 
@@ -121,7 +124,7 @@ def _stream(stream: str, methods: Mapping[str, Mapping[int, float]]) -> Stream:
     return Stream(stream, spearman, len(both), pairs(methods))
 
 
-def _groups(records: Sequence[Record]) -> Iterable[Group]:
+def _groups(records: Sequence[Record], metrics: Sequence[Metric] = ()) -> Iterable[Group]:
     runs = pd.DataFrame(
         {
             "stream": [record.stream for record in records],
@@ -131,6 +134,7 @@ def _groups(records: Sequence[Record]) -> Iterable[Group]:
             "complete": [record.status == "complete" for record in records],
             "accuracy": [record.metrics.average_accuracy for record in records],
             "forgetting": [record.metrics.average_forgetting for record in records],
+            **of_run(records, metrics),
         }
     ).astype({"accuracy": float, "forgetting": float})
     groups = {key: group for key, group in runs.groupby(["stream", "method", "variant"])}
@@ -147,7 +151,7 @@ def _paper_order(key: tuple[str, str, str]) -> tuple:
     return places[0], stream, places[1], method, variant != "{}", variant
 
 
-def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame) -> dict[str, object]:
+def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame, metrics: Sequence[Metric]) -> dict[str, object]:
     method, stream, variant = cell
     finished = runs[runs["complete"]]
     accuracy, forgetting = 100 * finished["accuracy"], finished["forgetting"]
@@ -157,15 +161,11 @@ def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame) -> dict[str, object
         "variant": variant,
         "seeds": len(finished),
         "diverged": len(runs) - len(finished),
-        **_spread("accuracy", accuracy),
-        **_spread("forgetting", forgetting),
+        **spread("accuracy", accuracy),
+        **spread("forgetting", forgetting),
+        **of_row(finished, metrics),
         **_beside(None if variant else PUBLISHED.get((method, stream)), accuracy, forgetting),
     }
-
-
-def _spread(name: str, values: pd.Series) -> dict[str, float]:
-    low, high = interval(values)
-    return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high}
 
 
 def _beside(paper: Figure | None, accuracy: pd.Series, forgetting: pd.Series) -> dict[str, float | str | None]:
@@ -181,8 +181,12 @@ def _beside(paper: Figure | None, accuracy: pd.Series, forgetting: pd.Series) ->
     }
 
 
-def render(records: Sequence[Record], format: str = "markdown", expected_seeds: int = 5) -> str:
+def render(
+    records: Sequence[Record], format: str = "markdown", expected_seeds: int = 5, metrics: Sequence[Metric] = ()
+) -> str:
     """The table as text in one of FORMATS; a row of fewer than `expected_seeds` complete runs is marked.
+
+    metrics: further columns, see `frame`.
 
     Raises InputError for an unknown format, and where there are no records.
     """
@@ -192,4 +196,4 @@ def render(records: Sequence[Record], format: str = "markdown", expected_seeds: 
         raise InputError(f"unknown format '{format}': {hint}")
     if not records:
         raise InputError("there are no records to show; make some with `python -m benchmark run`")
-    return FORMATS[format](frame(records), streams(records), expected_seeds)
+    return FORMATS[format](frame(records, metrics), streams(records), expected_seeds, metrics)

@@ -6,7 +6,7 @@ Shape letters: S seeds, P parameters, B batch, T tasks.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,8 +22,10 @@ from benchmark.networks.resnet import ResNet18
 from benchmark.records.checkpoint import Outcome
 from benchmark.streams.build import Stream, on_device
 from benchmark.training.directions import guarded
+from benchmark.training.measuring import Probes
 from benchmark.training.optimizers import Optimizer, Step, TorchStep
 from benchmark.training.phases import PhaseData, RecentData
+from benchmark.training.probes import Asked
 from benchmark.training.schedules import rates, schedule_of
 from methods.batch import Batch
 from methods.clock import Clock
@@ -57,17 +59,19 @@ def train(
     report: Report,
     begun: Begun | None = None,
     keep: Keep = lambda cell: None,
+    measure: Sequence[Asked] = (),
 ) -> list[Outcome]:
     """Train one network a stream (one stream a seed), all side by side: they must be of one form.
 
     `report(step, steps, phase)` is called now and then, `keep(cell)` after each phase and its evaluation.
     `begun` is what the same streams had reached, as kept there: phase, outcomes and Cell.state().
+    `measure`: the probes that measure the networks meanwhile; no number depends on them.
     Returns an Outcome a stream, in order. Raises Misfit where `begun` is of another kind of cell.
     """
     if len({stream.form for stream in streams}) > 1:
         raise ValueError("streams of unequal forms cannot be trained side by side")
     with torch.no_grad():
-        cell = Cell(method, streams, settings, device)
+        cell = Cell(method, streams, settings, device, measure)
         if begun is not None:
             cell.restore(*begun)
         return cell.train(report, keep)
@@ -76,7 +80,14 @@ def train(
 class Cell:
     """One method on one stream, S seeds side by side; `phase` counts the phases trained and evaluated."""
 
-    def __init__(self, method: type[Method], streams: list[Stream], settings: Settings, device: str) -> None:
+    def __init__(
+        self,
+        method: type[Method],
+        streams: list[Stream],
+        settings: Settings,
+        device: str,
+        measure: Sequence[Asked] = (),
+    ) -> None:
         first = streams[0]
         self.settings, self.device = settings, torch.device(device)
         compute_in_float32(self.device)
@@ -97,6 +108,7 @@ class Cell:
         self.phase, self.phases = 0, self.method.phases(len(first.train))
         lengths = [sum(len(first.train[task]) for task in tasks) for tasks in self.phases]
         self.steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]  # of each phase
+        self.probes = Probes(measure, self) if measure else None
 
     @property
     def finished(self) -> bool:
@@ -114,11 +126,14 @@ class Cell:
             self._tell_divergence()
             self.method.after_phase(self.net, RecentData(part, order))
             self._evaluate(len(part.tasks))
+            measuring = self.probes.after_phase(phase) if self.probes else 0.0
             self.phase, now = phase + 1, time.perf_counter()
             for outcome in self.outcomes:
-                outcome.seconds += (now - started) / len(self.outcomes)
+                outcome.seconds += (now - started - measuring) / len(self.outcomes)
             started = now
             keep(self)
+        for index, outcome in enumerate(self.outcomes):
+            outcome.measurements = self.probes.measurements(index) if self.probes else None
         return self.outcomes
 
     def state(self) -> dict[str, Tensor]:
@@ -129,7 +144,8 @@ class Cell:
         buffers = {f"buffer.{name}": value for name, value in self.net.buffers.items()}
         own = {f"method.{name}": value for name, value in self.method.state().items()}
         steps = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
-        return {"theta": self.net.theta, "generators": self.random.state()} | buffers | own | steps
+        measured = self.probes.state() if self.probes else {}
+        return {"theta": self.net.theta, "generators": self.random.state()} | buffers | own | steps | measured
 
     def restore(self, phase: int, outcomes: list[Outcome], tensors: Mapping[str, Tensor]) -> None:
         """Take back what an equal cell had reached. Raises Misfit where it was another kind of cell."""
@@ -142,6 +158,8 @@ class Cell:
             self.method.restore({name.removeprefix("method."): value for name, value in own.items()})
             steps = {name: value for name, value in tensors.items() if name.startswith("optimizer.")}
             self.optimizer.restore({name.removeprefix("optimizer."): value for name, value in steps.items()})
+            if self.probes:
+                self.probes.restore(tensors)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise Misfit("the saved state does not fit the run") from error
         self.phase, self.outcomes = phase, [replace(outcome) for outcome in outcomes]
@@ -163,6 +181,8 @@ class Cell:
             for index, batch in enumerate(data.batches(order, self.settings.batch_size, later)):
                 step.at(rate_of[index])
                 take(batch)
+                if self.probes:
+                    self.probes.after_step(phase, epoch * steps + index + 1)
                 if index % 50 == 49 or index == steps - 1:
                     self._note_divergence(epoch * steps + index)
                     report(epoch * steps + index + 1)
@@ -196,13 +216,16 @@ class Cell:
         """Append the accuracy on every task met to each seed's matrix (a phase of T tasks has T rows)."""
         for index, (stream, outcome) in enumerate(zip(self.streams, self.outcomes, strict=True)):
             if outcome.status == "complete":
-                outcome.add_rows(rows, len(stream.test), partial(self._accuracy, index, stream))
+                outcome.add_rows(rows, len(stream.test), partial(self.accuracy, index))
 
-    def _accuracy(self, index: int, stream: Stream, task: int) -> float:
+    def accuracy(self, index: int, task: int, chosen: Tensor | None = None) -> float:
+        """Accuracy of a seed's network on some rows [n] of a task's test set, by default on all; a fraction."""
+        stream = self.streams[index]
         data, correct = stream.test[task], 0
+        everything = torch.arange(len(data), device=self.device) if chosen is None else chosen.to(self.device)
         size = EVALUATION_BATCH[stream.kind.network] * (1 if self.device.type == "cpu" else MORE_ELSEWHERE)
-        for rows in torch.arange(len(data), device=self.device).split(size):
+        for rows in everything.split(size):
             images = data.take(rows).float().div_(stream.scale)
             logits = self.net.logits(images, index, task if stream.heads > 1 else 0)
             correct += (logits.argmax(1) == data.targets[rows]).sum()
-        return int(correct) / len(data)
+        return int(correct) / len(everything)

@@ -9,12 +9,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from benchmark.cli.main import main
 from benchmark.records import store
-from benchmark.runs.progress import Evaluated, Notice, say_json
+from benchmark.runs.progress import Evaluated, Notice, Saved, say_json
 from benchmark.runs.tensorboard import Board
 from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
+from tests.support.literal import record
 from tests.support.process import environment, python
 
 pytestmark = pytest.mark.usefixtures("one_core")
@@ -79,6 +80,18 @@ def test_rows_are_written_as_tasks_end_and_once(tmp_path):
             board.add(place, [[0.5, 0.25], [0.25, 0.75]])
     told = scalars(tmp_path / "board/s/m/seed-0-x")
     assert told["accuracy/task_01"] == [(1, 0.5), (2, 0.25)] and told["forgetting"] == [(1, 0.0), (2, 0.25)]
+
+
+def test_what_was_measured_is_written_by_the_step_of_training(tmp_path):
+    values = {"phase": [0, 0], "step": [5, 10], "accuracy": [[0.5], [0.25, None]], "norm": [1.5, 2.5]}
+    measured = {"continual": {"options": {"every": 5}, "code": "1-a", "values": values}}
+    run = record("ewc", "split-digits", 0, [[0.5, None], [0.25, 0.75]], tasks=2)
+    run = store.Record.model_validate(run.model_dump() | {"measurements": measured})
+    with Board(tmp_path / "board", tmp_path / "results") as board:
+        board.watch(Saved(tmp_path / "results" / "s" / "m" / "seed-0-x.json", run))
+    told = scalars(tmp_path / "board/s/m/seed-0-x")
+    assert told["continual/accuracy_01"] == [(5, 0.5), (10, 0.25)] and told["continual/norm"] == [(5, 1.5), (10, 2.5)]
+    assert "continual/accuracy_02" not in told and told["average_accuracy"] == [(1, 0.5), (2, 0.5)]
 
 
 def test_a_folder_for_tensorboard_that_cannot_be_is_one_line(watched, tmp_path, capsys):

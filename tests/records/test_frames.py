@@ -46,6 +46,17 @@ def test_a_run_that_diverged_in_its_first_task_has_no_rows(tmp_path):
     assert diverged["status"] == "diverged" and len(diverged["accuracy_matrix"]) == 0
 
 
+def test_what_was_measured_is_a_column_a_probe(results):
+    values = {"phase": [0, 0, 1, 1], "step": [1, 2, 3, 4], "accuracy": [[0.5], [0.75], [0.25, 0.5], [0.5, 1.0]]}
+    measured = {"continual": {"options": {"every": 1}, "code": "1-abc", "values": values}}
+    run = record("ewc", "split-digits", 0, [[0.75, 0.0], [0.5, 1.0]], tasks=2)
+    store.save(results, store.Record.model_validate(run.model_dump() | {"measurements": measured}))
+    first, second, third = benchmark.load_results(results).to_dict("records")
+    assert first["measurements.continual"] == measured["continual"]
+    assert (first["worst_case_accuracy"], first["stability_gap"]) == ((0.25 + 1.0) / 2, 0.25)
+    assert all(pd.isna(run[name]) for run in (second, third) for name in ("measurements.continual", "stability_gap"))
+
+
 def test_pandas_does_its_part(results):
     frame = benchmark.load_results(str(results)).query("status == 'complete'")
     assert frame.groupby(["stream", "method"])["average_accuracy"].agg(["mean", "count"]).to_dict("index") == {

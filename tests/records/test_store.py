@@ -1,6 +1,7 @@
 """Records: their keys, their text, and that nothing unsound is read or left behind."""
 
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from benchmark.records.schema import compose, digest, text
+from benchmark.records.schema import MOST_NUMBERS, Record, compose, digest, text
 from benchmark.records.store import load, load_all, path_of, recorded, save
 from methods.errors import InputError
 from tests.support.literal import PROVENANCE, protocol_run, record
 from tests.support.process import python
 
+ROOT = Path(__file__).resolve().parents[2]
 MATRIX = [[0.8, 0.1], [0.5, 0.9]]
 KEYS = [
     "method",
@@ -277,3 +279,84 @@ def test_all_records_are_read(tmp_path):
     for run in reversed(runs):
         save(tmp_path, run)
     assert load_all(tmp_path) == runs
+
+
+MEASURED = {
+    "continual": {
+        "options": {"every": 2, "examples": 0},
+        "code": "1-abc",
+        "values": {"step": [2, 4], "accuracy": [[0.1 + 0.2], [None, 1]]},
+    },
+    "norm": {"options": {}, "code": "1-def", "values": {}},
+}
+
+
+def measured(measurements: dict | None):
+    run = record("ewc", "permuted-mnist", 3, MATRIX, tasks=2)
+    return Record.model_validate(run.model_dump() | {"measurements": measurements})
+
+
+def test_measurements_come_back_as_they_were_saved_and_the_digest_covers_them(tmp_path):
+    path = save(tmp_path, measured(MEASURED))
+    document = json.loads(path.read_text())
+    assert document["measurements"] == MEASURED and [*document][:-1] == KEYS
+    assert '\n    "accuracy": [[0.30000000000000004], [null, 1]]\n' in path.read_text()
+    assert load(path) == measured(MEASURED) and load_all(tmp_path) == [measured(MEASURED)]
+    document["measurements"]["continual"]["values"]["step"] = [2, 3]
+    path.write_text(json.dumps(document))
+    assert "edited" in refusal(path)
+
+
+def test_a_run_that_was_not_measured_says_nothing_of_measurements(tmp_path, run):
+    assert text(measured(None)) == text(run) and "measurements" not in text(run)
+    assert digest(measured(None)) == digest(run) != digest(measured(MEASURED))
+    places = [save(tmp_path, each) for each in (run, measured(MEASURED))]
+    assert places[0] == places[1]
+    document = run.model_dump(mode="json", exclude={"measurements": True, "provenance": {"digest"}})
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    assert digest(run) == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_committed_records_have_the_bytes_that_are_written_today():
+    paths = sorted((ROOT / "results").glob("*-*/*/seed-*.json"))
+    assert len(paths) >= 90
+    for path in paths:
+        content, seal = path.read_text(encoding="utf-8"), f',\n  "digest": "{digest(load(path))}"'
+        assert content in (text(load(path)), text(load(path)).replace(seal, ""))  # the oldest have no digest
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"a": "high"}, "finite numbers"),
+        ({"a": [True]}, "finite numbers"),
+        ({"a": {"b": 1}}, "finite numbers"),
+        ({"a": [float("nan")]}, "finite numbers"),
+        ({"a": [[[[[[[1]]]]]]]}, "at most six levels deep"),
+        ({"a": [0] * (MOST_NUMBERS + 1)}, "at most 1,000,000 numbers"),
+        ({"a b": 1}, "measurements.norm.values.a b"),
+    ],
+    ids=range(7),
+)
+def test_a_measurement_that_holds_anything_but_numbers_is_refused(values, reason, tmp_path, run):
+    path = save(tmp_path, run)
+    measurements = {"norm": {"options": {}, "code": "1-abc", "values": values}}
+    edit(path, measurements=measurements, provenance=json.loads(json.dumps(PROVENANCE)))
+    assert reason in refusal(path)
+
+
+def test_empty_measurements_are_refused(tmp_path, run):
+    path = save(tmp_path, run)
+    edit(path, measurements={}, provenance=PROVENANCE)
+    assert "measurements is empty" in refusal(path)
+
+
+def test_recorded_asks_for_the_same_options_and_code(tmp_path):
+    run = measured(MEASURED)
+    save(tmp_path, run)
+    cell = (tmp_path, "ewc", "permuted-mnist", 3, run.settings, "1-abc", run.provenance.data)
+    asked = {name: {key: MEASURED[name][key] for key in ("options", "code")} for name in MEASURED}
+    assert recorded(*cell) and recorded(*cell, asked) and recorded(*cell, {"norm": asked["norm"]})
+    assert not recorded(*cell, {"other": asked["norm"]})
+    assert not recorded(*cell, {"norm": asked["norm"] | {"options": {"every": 1}}})
+    assert not recorded(*cell, {"norm": asked["norm"] | {"code": "1-abc"}})

@@ -12,6 +12,7 @@ from benchmark.records import store
 from benchmark.records.schema import compose
 from benchmark.report import drawing
 from benchmark.report.data import streams
+from benchmark.report.measured import MOST_POINTS, _thinned, figures, tables
 from benchmark.report.origins import origins
 from benchmark.report.page import page
 from benchmark.report.settings import CHANGED, marks
@@ -239,3 +240,50 @@ def test_what_cannot_be_done_is_one_line(arguments, said, tmp_path, capsys, monk
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and all(part in err for part in said)
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def measured(seed: int, accuracy: list[list[float]]):
+    """A run on two tasks with `continual` measured twice in each."""
+    run = record("ewc", "permuted-mnist", seed, [[0.8, None], [0.5, 0.9]], tasks=2)
+    values = {"phase": [0, 0, 1, 1], "step": [5, 10, 15, 20], "accuracy": accuracy}
+    kept = {"continual": {"options": {"every": 5}, "code": "1-a", "values": values}}
+    return type(run).model_validate(run.model_dump() | {"measurements": kept})
+
+
+MEASURED = [measured(0, [[0.1], [0.8], [0.2, 0.5], [0.6, 0.9]]), measured(1, [[0.3], [0.6], [0.4, 0.5], [0.6, 0.9]])]
+
+
+def test_further_metrics_are_a_table_where_they_are_defined():
+    (table,) = tables([*EWC, DIVERGED])
+    assert table.title == "Permuted MNIST" and [metric.name for metric in table.metrics][:2] == [
+        "average_anytime_accuracy",
+        "min_accuracy",
+    ]
+    assert "stability_gap" not in {metric.name for metric in table.metrics}
+    ((label, (anytime, least, *_)),) = table.rows
+    assert label.startswith("EWC") and anytime[0] == pytest.approx(100 * ((0.8 + 0.7) / 2 + (0.6 + 0.4) / 2) / 2)
+    assert least[0] == pytest.approx(40.0) and least[2] == 2
+    assert tables([DIVERGED]) == []
+
+
+def test_accuracy_on_earlier_tasks_is_drawn_over_the_steps():
+    looks = drawing.styles(streams(MEASURED))
+    (figure,) = figures(MEASURED, looks)
+    ((_, line),) = figure.lines
+    across = drawing.Scale(0, 20, drawing.LEFT + 8, drawing.RIGHT - 8)
+    up = drawing.Scale(0, 100, drawing.BOTTOM, drawing.TOP)
+    points = [tuple(map(float, point.split())) for point in line[1:].split("L")]
+    expected = [(across(step), up(100 * value)) for step, value in ((10, 0.7), (15, 0.3), (20, 0.6))]
+    assert points == [pytest.approx(point, rel=1e-3) for point in expected]
+    assert figure.starts == [across(10)]
+    text = page(MEASURED)
+    assert line in text and "WC-ACC %" in text and 'class="steps"' in text
+    assert 'class="steps"' not in page(EWC) and figures(EWC, looks) == []
+
+
+def test_a_line_of_many_points_keeps_every_dip():
+    values = np.full(10_000, 0.5)
+    values[[17, 5000, 9_998]] = 0.1, 0.9, 0.2
+    points = _thinned(range(10_000), values)
+    assert len(points) <= MOST_POINTS and {(17, 0.1), (5000, 0.9), (9_998, 0.2)} <= set(points)
+    assert points == sorted(points)

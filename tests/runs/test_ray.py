@@ -131,6 +131,34 @@ def test_a_method_in_a_file_is_sent_and_what_it_raises_is_one_line_that_names_th
     assert "/broken.py, line 8: NameError" in err and store.load_all(tmp_path / "results") == []
 
 
+PROBE = """
+from benchmark.training.probe import Probe
+
+
+class Norm(Probe):
+    name = "norm"
+
+    def measure(self, view):
+        return {"norm": view.net.theta.norm(dim=1)}
+"""
+
+
+def test_probes_are_sent_and_measure_what_this_machine_measures(cluster, tmp_path, capsys):
+    file = tmp_path / "norm.py"
+    file.write_text(PROBE, encoding="utf-8")
+    command = ["run", "--method", "naive", "--stream", "split-digits", "--seeds", "2", "--set", "tasks=2"]
+    measured = [*command, "--measure", "continual:every=9", "--measure", f"{file}:every=20"]
+    address = ["--executor", "ray", "--address", cluster.address]
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert main([*command, *address, "--results", str(there)]) == 0
+    assert main([*measured, "--jobs", "1", "--results", str(here)]) == 0
+    assert main([*measured, *address, "--results", str(there)]) == 0
+    assert numbers(there) == numbers(here)
+    assert [r.measurements for r in store.load_all(there)] == [r.measurements for r in store.load_all(here)]
+    capsys.readouterr()
+    assert main([*measured, *address, "--results", str(there)]) == 0 and "none to do" in capsys.readouterr().out
+
+
 def raylets() -> set[int]:
     return {process.pid for process in psutil.Process().children() if "raylet" in process.name()}
 

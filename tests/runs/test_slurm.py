@@ -55,6 +55,17 @@ def test_jobs_record_what_this_machine_records(tmp_path, capsys):
     assert all(slurm.FOLDER in path.parts for path in leftovers(there)) and logs(there)
 
 
+def test_jobs_measure_what_this_machine_measures(tmp_path, capsys):
+    here, there = tmp_path / "here", tmp_path / "there"
+    measured = [*COMMAND, "--measure", "continual:every=2,examples=9"]
+    assert main([*measured, "--results", str(here), "--jobs", "1"]) == 0
+    assert main([*measured, "--executor", "slurm", "--slurm", "time=10", "--results", str(there)]) == 0
+    assert numbers(there) == numbers(here) and len(numbers(there)) == 4
+    assert [r.measurements for r in store.load_all(there)] == [r.measurements for r in store.load_all(here)]
+    capsys.readouterr()
+    assert main([*measured, "--results", str(there)]) == 0 and "none to do" in capsys.readouterr().out
+
+
 def test_what_is_wrong_in_a_job_is_one_line(tmp_path):
     unit = Unit("naive", "split-digits", (0,), {"tasks": 9}, 1.0)
     with pytest.raises(InputError, match="^node .*: split-digits cannot have 9 tasks"):

@@ -45,7 +45,7 @@ def main(method: str, stream_id: str, seeds: str) -> None:
         part = Short(streams, tasks, torch.device("cpu"))
         order = cell._train_phase(phase, part, lambda step: None)
         cell.method.after_phase(cell.net, RecentData(part, order))
-    cell._accuracy(0, streams[0], 0)
+    cell.accuracy(0, 0)
     print(peak())
 
 

@@ -180,8 +180,8 @@ DEFECTS = (
     Defect(
         "standard deviation over tasks, not seeds",
         "benchmark/tables/table.py",
-        "rows = [_row(*group) for",
-        'rows = [_row(*group) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for',
+        "rows = [_row(*group, metrics) for",
+        'rows = [_row(*group, metrics) | {"accuracy_std": 100 * pd.Series(records[0].accuracy_matrix[-1]).std()} for',
     ),
 )
 

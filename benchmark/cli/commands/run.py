@@ -9,12 +9,13 @@ import typer
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
-from benchmark.cli.options import Board, Changes, Data, Jobs, Methods, Results, Seeds, SingleSeeds, Streams
+from benchmark.cli.options import Board, Changes, Data, Jobs, Measures, Methods, Results, Seeds, SingleSeeds, Streams
 from benchmark.cli.output import Unwritable
 from benchmark.common.text import printable
 from benchmark.runs import executors
 from benchmark.runs.experiment import Experiment, prepare, train
 from benchmark.streams.kinds import PAPER_STREAMS
+from benchmark.training import probes
 from methods.errors import InputError
 
 
@@ -25,6 +26,8 @@ from methods.errors import InputError
         "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
         "[dim]# a try of seconds[/dim]\n\n"
         "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
+        "python -m benchmark run --stream rotated-digits --measure continual:every=5  "
+        "[dim]# the stability gap: table --columns stability_gap[/dim]\n\n"
         "python -m benchmark run --stream rotated-digits --tensorboard runs  [dim]# tensorboard --logdir runs[/dim]"
     )
 )
@@ -72,6 +75,7 @@ def run(
             help="A parameter of the Slurm jobs: time=MINUTES, partition, mem and so on; may be repeated.",
         ),
     ] = None,
+    measure: Measures = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be run, with estimates of time and memory, and stop.")
@@ -103,6 +107,7 @@ def run(
         executor=executor,
         options=inputs.executor_options(executor, executor_option, address, slurm),
         force=force,
+        measure=probes.asked(measure or ()),
     )
     if dry_run:
         _preview(experiment, as_json)

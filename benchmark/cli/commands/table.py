@@ -4,7 +4,18 @@ from pathlib import Path
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
-from benchmark.cli.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
+from benchmark.cli.options import (
+    FORMATS,
+    Columns,
+    Document,
+    FigureStem,
+    Format,
+    HeatmapStem,
+    Methods,
+    Output,
+    Results,
+    Streams,
+)
 from benchmark.common import files
 from methods.errors import InputError
 
@@ -14,6 +25,7 @@ from methods.errors import InputError
         "Examples:\n\n"
         "python -m benchmark table --format latex\n\n"
         "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]\n\n"
+        "python -m benchmark table --columns average_anytime_accuracy,min_accuracy  [dim]# list shows them[/dim]\n\n"
         "python -m benchmark table --heatmaps forgetting  [dim]# and forgetting-<stream>.png, .svg[/dim]"
     )
 )
@@ -26,17 +38,20 @@ def table(
     insert: Document = None,
     figure: FigureStem = None,
     heatmaps: HeatmapStem = None,
+    columns: Columns = None,
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     form = _format(format, output)
+    from benchmark.tables.columns import named
     from benchmark.tables.table import render
 
+    metrics = named([name.strip() for each in columns or () for name in each.split(",")])
     chosen = inputs.records(results, method, stream)
-    _put(render(chosen, form), output)
+    _put(render(chosen, form, metrics=metrics), output)
     if insert:
         from benchmark.common.files import insert as put_into
 
-        put_into(render(chosen), insert, "table")
+        put_into(render(chosen, metrics=metrics), insert, "table")
     if figure:
         from benchmark.tables.curves import curves
 

@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import ray
@@ -66,20 +67,27 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite and of methods and streams in files, to be sent to every node as its tasks' directory.
+    """The source of the suite, and files with methods, streams and probes: every node's directory for its tasks.
 
     So all run the driver's code, whatever is installed there.
     """
     for package in (benchmark, methods):
         source = Path(package.__file__).parent
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for spec in {spec for unit in units for spec in (unit.spec, unit.source) if names.is_file(spec)}:
+    specs = {spec for unit in units for spec in (unit.spec, unit.source, *(probe.spec for probe in unit.measure))}
+    for spec in filter(names.is_file, specs):
         (folder / sent(spec)).parent.mkdir(parents=True)
         shutil.copy(spec, folder / sent(spec))
 
 
+def for_node(unit: Unit, seeds: tuple[int, ...]) -> Unit:
+    """What is left of a unit, its files named as a node has them."""
+    measure = tuple(replace(probe, spec=sent(probe.spec)) for probe in unit.measure)
+    return replace(unit, seeds=seeds, spec=sent(unit.spec), source=sent(unit.source), measure=measure)
+
+
 def sent(spec: str) -> str:
-    """What a node loads a method or stream by: a file was sent to it, to this place from a task's current directory."""
+    """What a node loads a method, stream or probe by: a file was sent to this place in a task's directory."""
     if not names.is_file(spec):
         return spec
     return f"plugins/{hashlib.sha256(spec.encode()).hexdigest()[:8]}/{Path(spec).name}"

@@ -26,7 +26,8 @@ from benchmark.runs.executors import node
 from benchmark.runs.executors.aside import Aside
 from benchmark.runs.executors.base import Where
 from benchmark.runs.executors.node import needs
-from benchmark.runs.executors.ray_cluster import connected, first_line, sent
+from benchmark.runs.executors.ray_cluster import connected, first_line, for_node
+from benchmark.runs.keep import keep
 from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved, Watch
 from benchmark.runs.unit import Unit
 from benchmark.runs.work import cores
@@ -34,6 +35,7 @@ from benchmark.streams.build import build
 from benchmark.streams.datasets import load
 from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import arguments_of
+from benchmark.training.probes import descriptions
 from methods.errors import InputError
 
 LOSSES = 5
@@ -127,7 +129,7 @@ class _Driver:
         if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
             return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
-        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec), source=sent(job.unit.source))
+        unit = for_node(job.unit, left)
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
 
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
@@ -141,13 +143,11 @@ class _Driver:
         return False
 
     def _recorded(self, job: _Job, seed: int) -> bool:
-        unit, code = job.unit, code_version(job.unit.load())
-        return (
-            (job.index, seed) in self.saved
-            or not unit.force
-            and store.recorded(
-                self.where.results, unit.method, unit.stream, seed, unit.settings, code, self._digests(unit, seed)
-            )
+        unit = job.unit
+        cell = unit.method, unit.stream, seed, unit.settings, code_version(unit.load())
+        return (job.index, seed) in self.saved or (
+            not unit.force
+            and store.recorded(self.where.results, *cell, self._digests(unit, seed), descriptions(unit.measure))
         )
 
     def _digests(self, unit: Unit, seed: int) -> dict[str, str]:
@@ -185,9 +185,8 @@ class _Driver:
             commit, clean = provenance.checkout(provenance.PROJECT)
             origin = letter.record.provenance.model_copy(update={"commit": commit, "clean": clean})
             record = letter.record.model_copy(update={"provenance": origin})
-            place = store.save(self.where.results, record)
             self.saved.add((index, record.seed))
-            self.show(Saved(place, record))
+            keep(self.where.results, record, self.units[index].force, self.show)
 
     def _close(self, task: ray.ObjectRef, job: _Job) -> None:
         try:

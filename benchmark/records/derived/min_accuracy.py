@@ -1,0 +1,26 @@
+"""Min-ACC at the ends of tasks."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from benchmark.records.derived import metric
+
+if TYPE_CHECKING:
+    from benchmark.records.schema import Record
+
+
+@metric(
+    "min-ACC",
+    unit="%",
+    source="De Lange, van de Ven and Tuytelaars, Continual evaluation for lifelong learning: Identifying the "
+    "stability gap, ICLR 2023; here evaluated at the end of each task",
+)
+def min_accuracy(run: Record) -> float | None:
+    """Mean over the tasks i before the last of the least a[t, i] with t > i, after the task was learned.
+
+    Undefined for a single task.
+    """
+    a, tasks = run.accuracy_matrix, len(run.accuracy_matrix)
+    return fmean(min(a[t][i] for t in range(i + 1, tasks)) for i in range(tasks - 1)) if tasks > 1 else None

@@ -1,0 +1,34 @@
+"""WC-ACC, from what the probe `continual` measured."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from benchmark.records.continual import phases
+from benchmark.records.derived import metric
+
+if TYPE_CHECKING:
+    from benchmark.records.schema import Record
+
+
+@metric(
+    "WC-ACC",
+    unit="%",
+    source="De Lange, van de Ven and Tuytelaars, Continual evaluation for lifelong learning: Identifying the "
+    "stability gap, ICLR 2023; needs run --measure continual",
+)
+def worst_case_accuracy(run: Record) -> float | None:
+    """1/T of the final accuracy on the last task, plus 1 - 1/T times min-ACC over all steps measured.
+
+    min-ACC: mean over the earlier tasks of the least accuracy measured after the phase that learned the task. In other
+    words the mean over all T tasks of that least accuracy, and of the final accuracy for the tasks of the last phase.
+    """
+    measured = phases(run)
+    if not measured:
+        return None
+    least = list(measured[-1].accuracy[-1])
+    for phase in measured:
+        for task in range(phase.learned):
+            least[task] = min(least[task], *(row[task] for row in phase.accuracy))
+    return fmean(least)

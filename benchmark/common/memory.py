@@ -14,7 +14,7 @@ def refused(what: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_lack_of_memory(error):
+        if not is_lack(error):
             raise
         raise InputError(
             f"{what}: there is not enough memory; take fewer --jobs or seeds, or smaller settings by --set. "
@@ -22,6 +22,7 @@ def refused(what: str) -> Iterator[None]:
         ) from None
 
 
-def _is_lack_of_memory(error: Exception) -> bool:
+def is_lack(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
     # PyTorch's allocator on a CPU raises a plain RuntimeError
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -6,18 +6,18 @@ import difflib
 import hashlib
 import inspect
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import avalanche.benchmarks.classic as classic
 from avalanche.benchmarks import CLScenario
 
+from benchmark.common.arguments import fitted, parameters_of
 from benchmark.common.loading import module_of_file, place_of, shown
 from benchmark.common.seeded import seeded
 from benchmark.streams.avalanche.data import known_archive, make
 from benchmark.streams.names import AVALANCHE
-from methods.arguments import literal
 from methods.errors import InputError
 
 Arguments = tuple[tuple[str, object], ...]
@@ -36,8 +36,8 @@ def benchmark_of(spec: str, seed: int, arguments: Arguments, directory: Path | N
 @lru_cache(maxsize=1)
 def _made(spec: str, seed: int, arguments: Arguments, directory: Path | None) -> CLScenario:
     maker = _maker(spec)
-    given = {"seed": seed} if "seed" in _parameters(maker) else {}
-    given |= _checked(spec, maker, arguments)
+    given = {"seed": seed} if "seed" in parameters_of(maker) else {}
+    given |= fitted(maker, dict(arguments), "stream", ("seed", "dataset_root"), shown(spec))
     with seeded(seed):
         try:
             made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)
@@ -87,29 +87,3 @@ def _from_file(file: str) -> Callable[..., object]:
             f"--stream: {shown(file)} has no function stream(seed, ...): write one that returns an Avalanche benchmark"
         )
     return maker
-
-
-def _parameters(maker: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(maker).parameters
-
-
-def _checked(spec: str, maker: Callable[..., object], arguments: Arguments) -> dict[str, object]:
-    """The arguments as Python values. Raises InputError for one that the function does not take, or lacks."""
-    known = _parameters(maker)
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    free = [
-        name
-        for name, parameter in known.items()
-        if name not in ("seed", "dataset_root")
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    for name, _ in arguments:
-        if name not in free and not takes_any:
-            near = difflib.get_close_matches(name, free, 1)
-            hint = f"did you mean 'stream.{near[0]}'?" if near else f"it takes {', '.join(free) or 'none'}"
-            raise InputError(f"--set: {shown(spec)} takes no 'stream.{name}', {hint}")
-    given = {name: literal(value) for name, value in arguments}
-    lacking = [name for name in free if known[name].default is inspect.Parameter.empty and name not in given]
-    if lacking:
-        raise InputError(f"{shown(spec)} needs {', '.join(lacking)}: give --set stream.{lacking[0]}=VALUE")
-    return given

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection, Sequence
 
+from benchmark.networks import external as networks
+from benchmark.networks.registry import NETWORKS
 from benchmark.streams import names as stream_names
 from benchmark.streams.kinds import STREAMS
 from benchmark.training import external
@@ -73,6 +75,21 @@ def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
     if singles and count is not None:
         raise InputError("--seeds N and --seed K exclude each other: N seeds from 0, or single ones")
     return sorted(set(singles)) if singles else list(range(5 if count is None else count))
+
+
+def changes(given: Sequence[str] | None, network: str | None = None) -> dict[str, str]:
+    """The settings given as KEY=VALUE, the network among them as benchmark.networks.external names it.
+
+    Raises InputError as `pairs` does, where the network is given twice, or an id is not known.
+    """
+    values = pairs("--set", given, "tasks=3")
+    if network is not None and values.setdefault("network", network) != network:
+        raise InputError(f"--network {network} and --set network={values['network']} exclude each other")
+    if "network" in values:
+        values["network"] = networks.canonical(values["network"])
+        if not networks.is_code(values["network"]):
+            one_of("--network", values["network"], NETWORKS)
+    return values
 
 
 def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
+from benchmark.networks.external import is_code
+from benchmark.networks.registry import NETWORKS, title_of
 from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import from_elsewhere, stream_id
 from benchmark.training import external
@@ -16,28 +18,34 @@ WIDTH = 100
 
 
 def catalogue() -> str:
-    """The methods with their papers and the streams with their origin."""
+    """The methods with their papers, the networks, and the streams with their origin."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
         tablefmt="simple",
         maxcolwidths=[None, None, None, 60],
     )
+    networks = tabulate(
+        [(kind.id, kind.title, kind.takes) for kind in NETWORKS.values()],
+        headers=("network", "title", "takes"),
+        tablefmt="simple",
+    )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
-    return f"{methods}\n\nSTREAMS\n\n{streams}"
+    return f"{methods}\n\n{networks}\n\nSTREAMS\n\n{streams}"
 
 
 def catalogue_json() -> str:
-    """The same as an object: methods and streams, each by its id."""
+    """The same as an object: methods, networks and streams, each with its id."""
     methods = [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()]
-    return json.dumps({"methods": methods, "streams": [asdict(kind) for kind in STREAMS.values()]}, indent=1)
+    networks = [{"id": kind.id, "title": kind.title, "takes": kind.takes} for kind in NETWORKS.values()]
+    streams = [asdict(kind) for kind in STREAMS.values()]
+    return json.dumps({"methods": methods, "networks": networks, "streams": streams}, indent=1)
 
 
 def stream(kind: StreamKind) -> str:
     """What a stream is and where it comes from."""
-    network = {"mlp": "MLP", "resnet18": "reduced ResNet-18"}[kind.network]
     heads = "one head" if kind.heads == "one" else "one head a task"
-    title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {network}, {heads}"
+    title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {title_of(kind.network)}, {heads}"
     place = "in the paper's table" if kind.in_paper else "not in the paper"
     text = textwrap.wrap(kind.source, WIDTH, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([f"{title} ({place})", *text])
@@ -60,6 +68,8 @@ def settings_json(methods: Sequence[str], streams: Mapping[str, Mapping[str, obj
 
 def _rows(method: str, stream: str, changes: Mapping[str, object]) -> list[tuple[str, object, str]]:
     sources = external.sources_of(method, stream) | dict.fromkeys(changes, "given here")
+    if "dropout" not in changes and is_code(str(changes.get("network", ""))):
+        sources["dropout"] = "0: an external network has its own"
     if from_elsewhere(stream) and "tasks" in changes:
         sources["tasks"] = "given, or the stream's experiences"
     return [

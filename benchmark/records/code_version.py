@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+from types import ModuleType
 
 from methods.method import Method
 
@@ -12,16 +13,20 @@ RESULTS_VERSION = 1
 """Raised by hand whenever a change of the suite changes the numbers of a run; older records are then run again."""
 
 
-def code_version(method: type[Method]) -> str:
+def code_version(method: type[Method], network: ModuleType | None = None) -> str:
     """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
 
-    Comments, docstrings and layout do not count, nor does the version of Python.
+    network: the module that holds an external network; a digest of its source follows. Comments, docstrings and layout do not count, nor does the version of Python.
     """
     digest = hashlib.sha256()
     for cls in method.__mro__[: method.__mro__.index(Method)]:
-        source = inspect.getsource(inspect.getmodule(cls))
-        digest.update(_skeleton(ast.parse(source)).encode())
-    return f"{RESULTS_VERSION}-{digest.hexdigest()[:12]}"
+        digest.update(_source(inspect.getmodule(cls)))
+    version = f"{RESULTS_VERSION}-{digest.hexdigest()[:12]}"
+    return version if network is None else f"{version}-{hashlib.sha256(_source(network)).hexdigest()[:12]}"
+
+
+def _source(module: ModuleType) -> bytes:
+    return _skeleton(ast.parse(inspect.getsource(module))).encode()
 
 
 def _skeleton(node: object) -> str:

@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmark.common import memory
+from benchmark.networks.external import network_named
 from benchmark.records import checkpoint, store
 from benchmark.records.code_version import code_version
 from benchmark.runs import resume
@@ -18,12 +19,10 @@ from benchmark.runs.unit import Unit
 from benchmark.streams.build import Stream, build, whole
 from benchmark.streams.names import arguments_of, stream_id
 from benchmark.training.checks import check_phases
+from benchmark.training.engine import network_of
 from benchmark.training.external import distinct, settings_of
 from methods.errors import InputError
 from methods.settings import Settings
-
-RESNET_COST = 40
-"""A ResNet's step on a CPU, in steps of the MLP; it only orders the work and scales the time left."""
 
 
 def plan(
@@ -38,9 +37,10 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of small layers
-    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. Raises
-    InputError for methods, streams, settings, data or records that cannot be used.
+    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does, the
+    network among the overrides as benchmark.networks.external does. Whether the seeds of a unit train together is
+    the network's to say (NetworkKind.stacked_on_cpu). Raises InputError for methods, streams, networks, settings, data
+    or records that cannot be used.
     """
     classes = distinct(methods)
     cells = {
@@ -57,19 +57,21 @@ def plan(
     for (spec, source), settings in cells.items():
         method, stream = classes[spec].id, stream_id(source)
         first = probe(source, settings.tasks, settings.train_examples, data, arguments_of(settings))
-        code = code_version(classes[spec])
+        named = str(overrides.get("network", "")) if settings.network else ""
+        network = network_of(settings, first, network_named(named) if named else None)
+        code = code_version(classes[spec], network.source)
         check_phases(classes[spec], settings.tasks)
         missing = tuple(
             seed
             for seed in seeds
             if force or not store.recorded(results, method, stream, seed, settings, code, first.digests)
         )
-        alone = first.kind.network == "resnet18" and device == "cpu"
+        alone = not network.stacked_on_cpu and device == "cpu"
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1
         for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:
-            cost = _cost(first, settings, len(runs))
-            units.append(Unit(method, stream, runs, dict(settings), cost, 1, force, spec, source))
+            cost = _cost(first, settings, len(runs)) * network.step_cost
+            units.append(Unit(method, stream, runs, dict(settings), cost, 1, force, spec, source, named))
     return [replace(unit, among=among) for unit in sorted(units, key=lambda unit: -unit.cost)]
 
 
@@ -85,4 +87,4 @@ def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded:
 def _cost(stream: Stream, settings: Settings, seeds: int) -> float:
     examples = settings.epochs * sum(len(task) for task in stream.train)
     steps = examples / min(settings.batch_size, examples)
-    return seeds * steps * (RESNET_COST if stream.kind.network == "resnet18" else 1)
+    return seeds * steps

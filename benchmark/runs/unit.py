@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.networks.external import network_named
+from benchmark.networks.registry import NetworkKind
+from benchmark.records.code_version import code_version
 from benchmark.training.external import method_named, settings_of
 from methods.settings import Settings
 
@@ -30,6 +33,7 @@ class Unit:
     force: bool = False  # run also what is recorded
     spec: str = ""  # what benchmark.training.external loads the method by, where that is not its id
     source: str = ""  # what benchmark.streams.build builds the stream from, where that is not its id
+    network: str = ""  # what benchmark.networks.external loads the network by; "": the stream's own
 
     @property
     def title(self) -> str:
@@ -39,11 +43,22 @@ class Unit:
     @property
     def settings(self) -> Settings:
         """Raises InputError where a method from elsewhere cannot be loaded here."""
-        return settings_of(self.spec or self.method, self.source or self.stream, dict(self.values))
+        values = dict(self.values) | ({"network": self.network} if self.network else {})
+        return settings_of(self.spec or self.method, self.source or self.stream, values)
 
     def load(self) -> type[Method]:
         """The method's class. Raises InputError where one from elsewhere cannot be loaded here."""
         return method_named(self.spec or self.method)
+
+    def load_network(self) -> NetworkKind | None:
+        """The network, where it is not the stream's own. Raises InputError where it cannot be loaded here."""
+        return network_named(self.network) if self.network else None
+
+    @property
+    def code(self) -> str:
+        """The version of the code that decides its numbers."""
+        network = self.load_network()
+        return code_version(self.load(), network and network.source)
 
 
 def named(unit: Unit, seeds: Sequence[int]) -> str:

@@ -16,8 +16,8 @@ from torch import Tensor
 from benchmark.common import cuda_graphs
 from benchmark.common.device import compute_in_float32, denormals_as_zero
 from benchmark.common.randomness import Randomness
-from benchmark.networks.mlp import MLP
-from benchmark.networks.resnet import ResNet18
+from benchmark.networks.external import network_named
+from benchmark.networks.registry import NetworkKind, check_fits
 from benchmark.records.checkpoint import Outcome
 from benchmark.streams.build import Stream, on_device
 from benchmark.training.optimizers import Step
@@ -27,10 +27,8 @@ from methods.method import Method, Problem
 from methods.registry import moment
 from methods.settings import Settings
 
-EVALUATION_BATCH = {"mlp": 2500, "resnet18": 125}
-"""Test images at a time on a CPU: as many as keep the activations in the cache."""
 MORE_ELSEWHERE = 8
-"""Times as many on a GPU, where calls cost more than the cache saves."""
+"""Times as many test images at a time on a GPU, where calls cost more than the cache saves."""
 
 NEVER = torch.iinfo(torch.int64).max
 """The step at which a seed that did not diverge diverged."""
@@ -54,35 +52,51 @@ def train(
     report: Report,
     begun: Begun | None = None,
     keep: Keep = lambda cell: None,
+    network: NetworkKind | None = None,
 ) -> list[Outcome]:
     """Train one network a stream (one stream a seed), all side by side: they must be of one form.
 
     `report(step, steps, phase)` is called now and then, `keep(cell)` after each phase and its evaluation.
     `begun` is what the same streams had reached, as kept there: phase, outcomes and Cell.state().
+    network: see network_of.
     Returns an Outcome a stream, in order. Raises Misfit where `begun` is of another kind of cell.
     """
     if len({stream.form for stream in streams}) > 1:
         raise ValueError("streams of unequal forms cannot be trained side by side")
     with torch.no_grad():
-        cell = Cell(method, streams, settings, device)
+        cell = Cell(method, streams, settings, device, network)
         if begun is not None:
             cell.restore(*begun)
         return cell.train(report, keep)
 
 
+def network_of(settings: Settings, stream: Stream, network: NetworkKind | None = None) -> NetworkKind:
+    """The network of a run: `network` where it is given, else the one that the settings name, else the stream's own.
+
+    Raises InputError where it does not take the stream's examples, or the stream has none of its own.
+    """
+    name = settings.network or stream.kind.network
+    return check_fits(network or (network_named(name) if name else None), stream.shape, stream.kind.id)
+
+
 class Cell:
     """One method on one stream, S seeds side by side; `phase` counts the phases trained and evaluated."""
 
-    def __init__(self, method: type[Method], streams: list[Stream], settings: Settings, device: str) -> None:
+    def __init__(
+        self,
+        method: type[Method],
+        streams: list[Stream],
+        settings: Settings,
+        device: str,
+        network: NetworkKind | None = None,
+    ) -> None:
         first = streams[0]
         self.settings, self.device = settings, torch.device(device)
         compute_in_float32(self.device)
         self.streams = on_device(streams, self.device)
         self.random = Randomness([stream.seed for stream in streams], self.device)
-        if first.kind.network == "mlp":
-            self.net = MLP(first.shape[0], settings.hidden, first.heads, first.classes, settings.dropout, self.random)
-        else:
-            self.net = ResNet18(first.heads, first.classes, settings.dropout, self.random)
+        self.network = network_of(settings, first, network)
+        self.net = self.network.build(first.shape, first.heads, first.classes, settings, self.random)
         problem = Problem(len(streams), len(first.train), first.classes, first.shape, self.device, self.random)
         self.method = method(settings, problem)
         self.outcomes = [Outcome() for _ in streams]
@@ -157,6 +171,8 @@ class Cell:
         def take(batch: Batch) -> None:
             step(self.method.direction(self.net, batch))
 
+        if not self.network.recordable:
+            return take
         return cuda_graphs.steps(take, self.random, partial(moment, self.method))
 
     def _note_divergence(self, step: int) -> None:
@@ -177,7 +193,7 @@ class Cell:
 
     def _accuracy(self, index: int, stream: Stream, task: int) -> float:
         data, correct = stream.test[task], 0
-        size = EVALUATION_BATCH[stream.kind.network] * (1 if self.device.type == "cpu" else MORE_ELSEWHERE)
+        size = self.network.evaluation_batch * (1 if self.device.type == "cpu" else MORE_ELSEWHERE)
         for rows in torch.arange(len(data), device=self.device).split(size):
             images = data.take(rows).float().div_(stream.scale)
             logits = self.net.logits(images, index, task if stream.heads > 1 else 0)

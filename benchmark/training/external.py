@@ -15,7 +15,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.networks.external import check_arguments, network_named
+from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
+from methods.arguments import part_of, with_arguments
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -71,11 +74,13 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
     """The settings of a method on a stream, as methods.settings.settings_for; a built-in one is not loaded.
 
     stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
+    The override `network` is what benchmark.networks.external names it by; the settings hold its id.
     """
-    from methods.arguments import with_arguments
     from methods.settings import settings_for
 
     arguments, others = split(stream, overrides or {})
+    network = str(others.get("network", ""))
+    others |= _network(stream, arguments, others)
     if spec in METHOD_ROWS:
         settings = settings_for(spec, stream_id(stream), others)
     else:
@@ -86,7 +91,25 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         name = unrecordable(settings)  # told now, for a record is made when all is trained
         if name is not None:
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
+    if settings.dropout and network and network_named(network).source:
+        raise InputError(
+            f"setting 'dropout' has no effect on {settings.network}: an external network has its own; where its function "
+            "takes a dropout, give --set network.dropout=VALUE"
+        )
     return with_arguments(settings, arguments)
+
+
+def _network(stream: str, arguments: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
+    """The settings that a network among the overrides decides; the built-in ones' dropout is 0 for an external one."""
+    spec = str(overrides.get("network", ""))
+    own = {name.removeprefix("network."): value for name, value in arguments.items() if part_of(name) == "network"}
+    check_arguments(spec, own)
+    if not spec:
+        return {}
+    kind = network_named(spec)
+    by_default = stream in STREAMS and STREAMS[stream].network == kind.id
+    dropout = {"dropout": 0.0} if kind.source and "dropout" not in overrides else {}
+    return {"network": "" if by_default else kind.id} | dropout
 
 
 def sources_of(spec: str, stream: str) -> dict[str, str]:

@@ -128,7 +128,7 @@ def plan(results: Path, **changes) -> list[unit_.Unit]:
 
 def test_records_of_other_code_or_data_are_run_again(small, monkeypatch):
     assert plan(small[0]) == []
-    monkeypatch.setattr(planning, "code_version", lambda method: "other")
+    monkeypatch.setattr(planning, "code_version", lambda method, network: "other")
     assert sum(len(unit.seeds) for unit in plan(small[0])) == 8
     monkeypatch.undo()
     whole = planning.build

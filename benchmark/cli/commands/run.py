@@ -12,7 +12,7 @@ import typer
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
-from benchmark.cli.options import Board, Changes, Data, Jobs, Methods, Results, Seeds, SingleSeeds, Streams
+from benchmark.cli.options import Board, Changes, Data, Jobs, Methods, Network, Results, Seeds, SingleSeeds, Streams
 from benchmark.cli.output import Unwritable
 from benchmark.common.text import printable
 from benchmark.runs import executors
@@ -28,12 +28,14 @@ from methods.errors import InputError
         "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
         "[dim]# a try of seconds[/dim]\n\n"
         "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
+        "python -m benchmark run --stream permuted-digits --network ./net.py --set network.width=64\n\n"
         "python -m benchmark run --stream rotated-digits --tensorboard runs  [dim]# tensorboard --logdir runs[/dim]"
     )
 )
 def run(
     method: Methods = None,
     stream: Streams = None,
+    network: Network = None,
     seeds: Seeds = None,
     seed: SingleSeeds = None,
     set: Changes = None,
@@ -79,7 +81,7 @@ def run(
     """
     methods = inputs.methods(method)
     streams = inputs.streams(stream, PAPER_STREAMS)
-    numbers, changes = inputs.seeds(seeds, seed), inputs.pairs("--set", set, "tasks=3")
+    numbers, changes = inputs.seeds(seeds, seed), inputs.changes(set, network)
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
     inputs.one_of("--executor", executor, executors.EXECUTORS)
     parameters = inputs.pairs("--slurm", slurm, "partition=cpu")

@@ -20,13 +20,12 @@ from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark.records import checkpoint, provenance, store
-from benchmark.records.code_version import code_version
 from benchmark.runs import resume
 from benchmark.runs.claims import Claims
 from benchmark.runs.executors import node
 from benchmark.runs.executors.aside import Aside
 from benchmark.runs.executors.base import Where
-from benchmark.runs.executors.ray_cluster import connected, first_line, sent
+from benchmark.runs.executors.ray_cluster import connected, first_line, sent, sent_network
 from benchmark.runs.progress import Advance, Evaluated, Event, Notice, Saved, Watch
 from benchmark.runs.unit import Unit
 from benchmark.runs.work import cores
@@ -145,7 +144,12 @@ class _Driver:
         if not self._claimed(job, [seed for old in begun for seed in old.point.seeds]):
             return
         files = {old.path.relative_to(self.where.results): old.path.read_bytes() for old in begun}
-        unit = replace(job.unit, seeds=left, spec=sent(job.unit.spec), source=sent(job.unit.source))
+        places = {
+            "spec": sent(job.unit.spec),
+            "source": sent(job.unit.source),
+            "network": sent_network(job.unit.network),
+        }
+        unit = replace(job.unit, seeds=left, **places)
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
 
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
@@ -159,7 +163,7 @@ class _Driver:
         return False
 
     def _recorded(self, job: _Job, seed: int) -> bool:
-        unit, code = job.unit, code_version(job.unit.load())
+        unit, code = job.unit, job.unit.code
         return (
             (job.index, seed) in self.saved
             or not unit.force

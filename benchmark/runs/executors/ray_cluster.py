@@ -15,6 +15,7 @@ import ray
 
 import benchmark
 import methods
+from benchmark.networks.external import at, file_of
 from benchmark.runs.unit import Unit
 from benchmark.streams import names
 from methods.errors import InputError
@@ -66,14 +67,16 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite and of methods and streams in files, to be sent to every node as its tasks' directory.
+    """The source of the suite and of methods, streams and networks in files, to be sent to every node as its tasks' directory.
 
     So all run the driver's code, whatever is installed there.
     """
     for package in (benchmark, methods):
         source = Path(package.__file__).parent
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    for spec in {spec for unit in units for spec in (unit.spec, unit.source) if names.is_file(spec)}:
+    brought = {spec for unit in units for spec in (unit.spec, unit.source) if names.is_file(spec)}
+    brought |= {file for unit in units if (file := file_of(unit.network))}
+    for spec in brought:
         (folder / sent(spec)).parent.mkdir(parents=True)
         shutil.copy(spec, folder / sent(spec))
 
@@ -83,6 +86,12 @@ def sent(spec: str) -> str:
     if not names.is_file(spec):
         return spec
     return f"plugins/{hashlib.sha256(spec.encode()).hexdigest()[:8]}/{Path(spec).name}"
+
+
+def sent_network(spec: str) -> str:
+    """What a node loads a network by, as `sent`: the function's name stays with the file."""
+    file = file_of(spec)
+    return spec if file is None else at(spec, sent(file))
 
 
 def first_line(error: BaseException) -> str:

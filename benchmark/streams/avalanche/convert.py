@@ -141,7 +141,7 @@ def _in_head(labels: list[int], classes: list[int]) -> Tensor:
 def _taken(
     experience: object, rows: Sequence[int], scenario: Scenario, spec: str, clock: "_Clock"
 ) -> tuple[Tensor, list[int]]:
-    """The examples `rows` of an experience: images float32 [N, D] or [N, 3, 32, 32], labels."""
+    """The examples `rows` of an experience: images float32 [N, D] or [N, *shape], labels."""
     known = targets(experience, spec)
     images, labels = torch.empty(len(rows), *scenario.shape), []
     for place, row in enumerate(rows):
@@ -153,7 +153,7 @@ def _taken(
         images[place] = image
         labels.append(label)
         clock.tick()
-    return images.flatten(1) if scenario.network == "mlp" else images, labels
+    return images.flatten(1) if scenario.flat else images, labels
 
 
 def _bytes_if_exact(parts: list[Tensor]) -> tuple[list[Tensor], float]:

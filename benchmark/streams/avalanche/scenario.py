@@ -2,6 +2,7 @@
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import torch
 from avalanche.benchmarks import CLScenario
 from torch import Tensor
 
+from benchmark.networks.registry import default_network
 from benchmark.streams.kinds import StreamKind
 from benchmark.streams.names import stream_id
 from methods.errors import InputError
@@ -29,7 +31,16 @@ class Scenario:
     test: Sequence
     classes: list[list[int]]  # of each task's head: label in the head -> label in the benchmark
     shape: tuple[int, ...]  # of an example as the benchmark gives it
-    network: str  # "mlp" | "resnet18"
+
+    @property
+    def flat(self) -> bool:
+        """Whether the suite keeps its examples as [D]: those of one channel, or of no more than two dimensions."""
+        return len(self.shape) in (1, 2) or (len(self.shape) == 3 and self.shape[0] == 1)
+
+    @property
+    def network(self) -> str:
+        """The id of the network that it has by default, or ''."""
+        return default_network((math.prod(self.shape),) if self.flat else self.shape)
 
     @property
     def per_task(self) -> bool:
@@ -74,7 +85,9 @@ def recognised(benchmark: CLScenario, spec: str) -> Scenario:
     seen = [sorted({*targets(one, spec), *targets(two, spec)}) for one, two in zip(train, test, strict=True)]
     name, classes = _heads(labels, seen)
     shape = tuple(example(train[0], 0, spec)[0].shape)
-    return Scenario(name, train, test, classes, shape, _network(shape, spec))
+    if not shape:
+        raise InputError(f"{spec} has examples of no dimension; change them in the stream's transform")
+    return Scenario(name, train, test, classes, shape)
 
 
 def _heads(labels: list[int], seen: list[list[int]]) -> tuple[str, list[list[int]]]:
@@ -90,17 +103,6 @@ def _label(experience: object, where: str) -> int:
     if len(labels) != 1:
         raise InputError(f"{where} has the task labels {list(labels)}: one is needed")
     return int(labels[0])
-
-
-def _network(shape: tuple[int, ...], spec: str) -> str:
-    if len(shape) in (1, 2) or (len(shape) == 3 and shape[0] == 1):
-        return "mlp"
-    if shape == (3, 32, 32):
-        return "resnet18"
-    raise InputError(
-        f"{spec} has examples of shape {' x '.join(map(str, shape)) or 'no dimension'}: the suite has an MLP for flat "
-        "or one-channel examples and a ResNet for 3 x 32 x 32; change them in the stream's transform"
-    )
 
 
 def targets(experience: object, spec: str) -> list[int]:

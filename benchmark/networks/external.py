@@ -55,7 +55,6 @@ def at(spec: str, file: str) -> str:
     return f"{file}:{function}" if function else file
 
 
-@cache
 def network_named(spec: str) -> NetworkKind:
     """The network of a canonical name; the same one, as it was loaded first, for the life of the process.
 
@@ -67,6 +66,11 @@ def network_named(spec: str) -> NetworkKind:
         near = difflib.get_close_matches(spec.lower(), NETWORKS, 1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(NETWORKS)}, or name a file: ./net.py"
         raise InputError(f"--network: there is no '{spec}', {hint}")
+    return _external(spec)
+
+
+@cache
+def _external(spec: str) -> NetworkKind:
     module, function = _loaded(spec)
     _check_signature(spec, function)
     return NetworkKind(

@@ -93,8 +93,8 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
     if settings.dropout and network and network_named(network).source:
         raise InputError(
-            f"setting 'dropout' has no effect on {settings.network}: an external network has its own; where its function "
-            "takes a dropout, give --set network.dropout=VALUE"
+            f"setting 'dropout' has no effect on {settings.network}, an external network; where its function takes a "
+            "dropout, give --set network.dropout=VALUE"
         )
     return with_arguments(settings, arguments)
 

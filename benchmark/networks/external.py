@@ -173,6 +173,8 @@ def _module(spec: str, name: str) -> ModuleType:
         if found is None:
             raise ModuleNotFoundError(f"No module named '{name}'")
         origin = found.origin
+        if not str(origin).endswith(".py"):
+            raise ImportError(f"{name} is not a Python file, so its code cannot be recorded")
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise InputError(f"--network: {spec}: {place_of(error, origin) if origin else error}") from error

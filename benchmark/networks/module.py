@@ -183,6 +183,6 @@ def _give_storage(module: nn.Module) -> None:
     """Each buffer in memory of its own, as a file of state stores it; a buffer that two parts share stays shared."""
     own: dict[int, Tensor] = {}
     for part in module.modules():
-        for name, value in list(part.named_buffers(recurse=False)):
+        for name, value in list(part.named_buffers(recurse=False, remove_duplicate=False)):
             copy = own.setdefault(id(value), value.detach().clone(memory_format=torch.contiguous_format))
             setattr(part, name, copy)

@@ -132,6 +132,19 @@ def test_a_method_in_a_file_is_sent_and_what_it_raises_is_one_line_that_names_th
     assert "/broken.py, line 8: NameError" in err and store.load_all(tmp_path / "results") == []
 
 
+def test_a_network_in_a_file_is_sent_with_the_name_of_its_function(cluster, tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text("from torch import nn\n\ndef wide(shape, outputs):\n    return nn.Linear(shape[0], outputs)\n")
+    command = ["run", "--method", "naive", "--stream", "split-digits", "--seed", "0", "--set", "tasks=2"]
+    command += ["--set", "train_examples=50", "--network", f"{file}:wide"]
+    address = ["--executor", "ray", "--address", cluster.address]
+    assert main([*command, *address, "--results", str(tmp_path / "ray")]) == 0
+    assert main([*command, "--jobs", "1", "--results", str(tmp_path / "here")]) == 0
+    (sent,), (here,) = store.load_all(tmp_path / "ray"), store.load_all(tmp_path / "here")
+    assert sent.settings["network"] == "net:wide" and sent.provenance.code == here.provenance.code
+    assert sent.accuracy_matrix == here.accuracy_matrix
+
+
 def raylets() -> set[int]:
     return {process.pid for process in psutil.Process().children() if "raylet" in process.name()}
 

@@ -159,6 +159,10 @@ class _Run:
     def _strategy(self, counter: Counter) -> SupervisedTemplate:
         settings, known = self.settings, _parameters(self.method.strategy)
         model = module_for(self.stream, settings, self.random, self.network)
+        if "feature_extractor" in known and not hasattr(model, "features"):
+            raise InputError(
+                f"{self.method.id} needs a network that is cut into features and classifier: use one of the suite's own"
+            )
         optimizer = torch.optim.SGD(model.parameters(), lr=settings.learning_rate, momentum=settings.momentum)
         lengths = [sum(len(self.stream.train[task]) for task in tasks) for tasks in self.phases]
         steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]
@@ -166,7 +170,7 @@ class _Run:
             "model": model,
             "optimizer": optimizer,
             "criterion": torch.nn.CrossEntropyLoss(),
-            "feature_extractor": getattr(model, "features", None),  # an external network is not cut into two
+            "feature_extractor": getattr(model, "features", None),
             "classifier": getattr(model, "classifier", None),
             "input_size": list(self.stream.train[0].image_shape),
             "train_mb_size": settings.batch_size,

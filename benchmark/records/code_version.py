@@ -16,7 +16,8 @@ RESULTS_VERSION = 1
 def code_version(method: type[Method], network: ModuleType | None = None) -> str:
     """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
 
-    network: the module that holds an external network; a digest of its source follows. Comments, docstrings and layout do not count, nor does the version of Python.
+    network: the module that holds an external network; a digest of its source follows. Comments, docstrings and layout
+    do not count, nor does the version of Python.
     """
     digest = hashlib.sha256()
     for cls in method.__mro__[: method.__mro__.index(Method)]:

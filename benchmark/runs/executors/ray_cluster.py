@@ -67,7 +67,7 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite and of methods, streams and networks in files, to be sent to every node as its tasks' directory.
+    """The source of the suite, and files with methods, streams and networks: the directory of every node's tasks.
 
     So all run the driver's code, whatever is installed there.
     """

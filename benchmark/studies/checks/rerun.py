@@ -73,7 +73,7 @@ def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: in
         torch.set_num_threads(before)
 
 
-def _elsewhere(kept: Record, made: Record, network: NetworkKind | None) -> list[str]:
+def _elsewhere(kept: Record, made: Record, network: NetworkKind | None = None) -> list[str]:
     """Why the last bits of the run need not be its record's; network: of the run, where it is not the stream's own."""
     old, new = kept.provenance, made.provenance
     names = [name for name in provenance.LIBRARIES if old.versions.get(name) != new.versions.get(name)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from benchmark.common import memory
 from benchmark.common.loading import place_of, shown
@@ -20,7 +21,9 @@ from methods.batch import Batch
 from methods.errors import InputError
 
 Loss = Callable[[Tensor, Batch], Tensor]
-"""(outputs [S, B, C] of each example's own head, batch) -> the loss of each seed, [S]."""
+"""(outputs [S, B, C] of each example's own head, or [S, B, H, C] of all H heads, batch) -> each seed's loss, [S]."""
+Snapshot = dict[str, Tensor]
+"""A network at one moment, as tensors by name."""
 
 
 def mean_cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
@@ -70,43 +73,76 @@ class ModuleNetwork:
         pieces = flat.split([math.prod(shape) for shape in self.shapes.values()], dim=1)
         return [piece.view(len(flat), *shape) for piece, shape in zip(pieces, self.shapes.values(), strict=True)]
 
-    def gradient(self, batch: Batch, loss: Loss | None = None) -> Parts:
-        """Gradient of each seed's loss, by default the mean cross-entropy of its batch; in training mode."""
+    def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Parts:
+        """Gradient of each seed's loss, by default the mean cross-entropy of its batch; in training mode.
+
+        It updates buffers, as running statistics. With every_head the loss is given the outputs [S, B, H, C] of all
+        heads. Raises ValueError where the loss does not return [S] numbers that depend on the outputs.
+        """
         with torch.enable_grad():
             outputs = self._forward(batch)
-            losses = (loss or mean_cross_entropy)(outputs, batch)
+            total = _summed(loss or mean_cross_entropy, self._shown(outputs, batch, every_head), batch)
             every = [parameter for parameters in self.parameters for parameter in parameters]
             with self._told():
-                values = torch.autograd.grad(losses.sum(), every, allow_unused=True, materialize_grads=True)
+                values = torch.autograd.grad(total, every, allow_unused=True, materialize_grads=True)
         count = len(self.shapes)
         rows = [values[start : start + count] for start in range(0, len(values), count)]
         return Parts([_side_by_side(same) for same in zip(*rows, strict=True)], self.views)
 
-    def outputs(self, batch: Batch) -> Tensor:
-        """The outputs [S, B, C] of each example's own head, in training mode."""
+    def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
+        """Outputs [S, B, C] of each example's own head, or [S, B, H, C] of all heads; no gradient flows into them.
+
+        Without a snapshot in training mode: new random numbers are drawn, and buffers stay as they are. With a snapshot
+        in evaluation mode: of the network as it was, and nothing is drawn.
+        """
         with torch.no_grad():
-            return self._forward(batch)
+            outputs = self._forward(batch, keep=True) if snapshot is None else self._as_it_was(batch, snapshot)
+            return self._shown(outputs, batch, every_head)
+
+    def snapshot(self) -> Snapshot:
+        """A copy of theta and of the buffers, for `outputs`."""
+        kept = {f"buffer.{name}": value.detach().clone() for name, value in self.buffers.items()}
+        return {"theta": self.theta.clone()} | kept
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
         """Outputs [N, C] of one head of the network of index `seed` for images [N, ...], in evaluation mode."""
-        module = self.modules[seed].eval()
+        return own_logits(self._evaluated(seed, images, {}), head, self.classes)
+
+    def _forward(self, batch: Batch, keep: bool = False) -> Tensor:
+        """Outputs [S, B, H * C]; a seed's random numbers do not depend on the seeds beside it. keep: the buffers."""
+        rows = []
+        for module, images, seed in zip(self.modules, batch.images, self._drawn_seeds(ahead=True), strict=True):
+            instead = {name: value.clone() for name, value in module.named_buffers()} if keep else {}
+            with drawing(seed, self.random.device):
+                rows.append(self._called(module, images, instead))
+        return torch.stack(rows)
+
+    def _as_it_was(self, batch: Batch, snapshot: Snapshot) -> Tensor:
+        """Outputs [S, B, H * C] of a snapshot, in evaluation mode."""
+        theta, rows = self.views(snapshot["theta"]), []
+        for place, images in enumerate(batch.images):
+            start = f"buffer.{place}."
+            instead = {name.removeprefix(start): value for name, value in snapshot.items() if name.startswith(start)}
+            instead |= {name: view[place] for name, view in zip(self.shapes, theta, strict=True)}
+            rows.append(self._evaluated(place, images, instead))
+        return torch.stack(rows)
+
+    def _evaluated(self, place: int, images: Tensor, instead: Mapping[str, Tensor]) -> Tensor:
+        """Outputs [N, H * C] of one seed's module in evaluation mode."""
+        module = self.modules[place].eval()
         try:
-            with torch.no_grad(), drawing(self._own_seeds[seed], self.random.device):
-                return own_logits(self._called(module, images), head, self.classes)
+            with torch.no_grad(), drawing(self._own_seeds[place], self.random.device):
+                return self._called(module, images, instead)
         finally:
             module.train()
 
-    def _forward(self, batch: Batch) -> Tensor:
-        """Outputs [S, B, C]; a seed's random numbers do not depend on the seeds beside it."""
-        rows = []
-        for module, images, seed in zip(self.modules, batch.images, self._drawn_seeds(ahead=True), strict=True):
-            with drawing(seed, self.random.device):
-                rows.append(self._called(module, images))
-        return chosen_logits(torch.stack(rows), batch, self.heads)
+    def _shown(self, outputs: Tensor, batch: Batch, every_head: bool) -> Tensor:
+        return outputs.unflatten(2, (self.heads, -1)) if every_head else chosen_logits(outputs, batch, self.heads)
 
-    def _called(self, module: nn.Module, images: Tensor) -> Tensor:
+    def _called(self, module: nn.Module, images: Tensor, instead: Mapping[str, Tensor]) -> Tensor:
+        """What the module returns, with some parameters and buffers put in place of its own."""
         with self._told():
-            outputs = module(images)
+            outputs = functional_call(module, dict(instead), (images,)) if instead else module(images)
         wanted = (len(images), self.heads * self.classes)
         if not isinstance(outputs, Tensor):
             self._refuse(f"the module returns a {type(outputs).__name__}; return a tensor {list(wanted)}")
@@ -164,6 +200,17 @@ class ModuleNetwork:
 
     def _refuse(self, what: str) -> None:
         raise InputError(f"--network: {shown(self.file)}: {what}")
+
+
+def _summed(loss: Loss, outputs: Tensor, batch: Batch) -> Tensor:
+    """The sum of the seeds' losses, whose derivative by a seed's outputs is that of its own loss."""
+    losses = loss(outputs, batch)
+    shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+    if shape != [len(outputs)]:
+        raise ValueError(f"the loss gives {shape}; give a tensor [{len(outputs)}], one number a seed")
+    if not losses.requires_grad:
+        raise ValueError("the loss does not depend on the outputs; compute it from them without detach() or no_grad()")
+    return losses.sum()
 
 
 def _side_by_side(rows: Sequence[Tensor]) -> Tensor:

@@ -159,12 +159,43 @@ def test_steps_along_the_gradient_move_the_modules():
 
 def test_batch_norm_has_the_statistics_of_each_seed():
     net, batch = network_of(lambda: of_vectors(4, nn.BatchNorm1d(9))), batch_of(3, 7, (12,), 4, 1)
-    net.outputs(batch)
+    net.gradient(batch)
     assert [int(net.buffers[f"{seed}.1.num_batches_tracked"]) for seed in range(3)] == [1, 1, 1]
     assert not torch.equal(net.buffers["0.1.running_mean"], net.buffers["1.1.running_mean"])
     images = batch.images[0]
     assert torch.allclose(net.logits(images, 0, 0)[:1], net.logits(images[:1], 0, 0), atol=1e-6)
     assert int(net.buffers["0.1.num_batches_tracked"]) == 1  # evaluation counts no batch
+
+
+def test_outputs_leave_the_statistics_and_a_snapshot_is_the_network_as_it_was():
+    net, batch = network_of(lambda: of_vectors(8, nn.BatchNorm1d(9), nn.Dropout(0.5)), 2), batch_of(3, 7, (12,), 4, 2)
+    net.gradient(batch)
+    before = {name: value.clone() for name, value in net.buffers.items()}
+    assert not torch.equal(net.outputs(batch), net.outputs(batch))  # new dropout
+    assert all(torch.equal(value, before[name]) for name, value in net.buffers.items())
+    kept, images = net.snapshot(), batch.images[1]
+    expected = torch.stack([net.logits(images, 1, head) for head in (0, 1)], 1)
+    net.gradient(batch).add_to(net.theta, -0.5)
+    drawn = net.random.state()
+    assert torch.equal(net.outputs(batch, kept, every_head=True)[1], expected)
+    own = net.outputs(batch, kept)[1]
+    assert torch.equal(own, expected[torch.arange(7), batch.heads[1]])
+    assert torch.equal(net.random.state(), drawn) and not torch.equal(net.logits(images, 1, 0), expected[:, 0])
+
+
+def test_a_loss_of_all_heads_and_one_that_is_none():
+    net, batch = network_of(lambda: of_vectors(8), 2), batch_of(3, 7, (12,), 4, 2)
+    shapes = []
+
+    def loss(outputs, batch):
+        shapes.append(list(outputs.shape))
+        return outputs.square().mean((1, 2, 3))
+
+    assert net.gradient(batch, loss, every_head=True).dense().any() and shapes == [[3, 7, 2, 4]]
+    with pytest.raises(ValueError, match="one number a seed"):
+        net.gradient(batch, lambda outputs, batch: outputs.mean())
+    with pytest.raises(ValueError, match="does not depend on the outputs"):
+        net.gradient(batch, lambda outputs, batch: outputs.detach().mean((1, 2)))
 
 
 def test_dropout_draws_for_each_seed_what_it_would_draw_alone():

@@ -52,7 +52,7 @@ bench: .venv/installed  ## time a step beside Avalanche's and a plain loop's; ne
 	@mkdir -p out results
 	@.venv/bin/python -m pytest tests/speed -o python_files='bench_*.py' -o python_functions='bench_*' \
 	  -W ignore -rs --benchmark-quiet --benchmark-json=out/bench.json
-	@.venv/bin/python -m tests.speed.report out/bench.json results docs/performance.md docs/scaling.md README.md
+	@.venv/bin/python -m tests.speed.report out/bench.json results docs/performance.md docs/scaling.md
 
 bench-gpu: .venv/installed  ## the same on a GPU, and the whole table there; needs a GPU and BENCHMARK_DATA=DIR
 	@for part in steps seeds table show; do .venv/bin/python -m tests.speed.gpu $$part || exit; done

@@ -1,14 +1,25 @@
 """Six continual-learning methods on three task streams: streams, training, records, table and figures.
 
-This file stays free of heavy imports, so that the command line's help needs no PyTorch.
+`run`, `table` and `load_results` do from Python what the commands do; they are loaded when they are first used, so that
+the command line's help needs neither PyTorch nor pandas.
 """
 
+from typing import TYPE_CHECKING
+
+__all__ = ["__version__", "load_results", "run", "table"]
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from benchmark.api import load_results, run, table
+else:
 
-def __getattr__(name: str) -> object:
-    if name == "load_results":  # loads pandas
-        from benchmark.records.frames import load_results
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            from benchmark import api  # loads pandas
 
-        return load_results
-    raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+            return getattr(api, name)
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,6 +5,7 @@ import signal
 import sys
 
 from benchmark.cli.output import Output, say_wrong
+from methods.errors import InputError
 
 
 def main() -> int:
@@ -22,6 +23,9 @@ def main() -> int:
         from benchmark.cli import main as cli  # takes a while, in which a person may press Ctrl-C
 
         return cli.main(sys.argv[1:])
+    except InputError as error:  # a file of methods/ that cannot be read as a method
+        say_wrong(str(error))
+        return 2
     except KeyboardInterrupt:
         return 130
 

@@ -22,6 +22,18 @@ class AGEM(Method):
     """
 
     id = "agem"
+    title = "A-GEM"
+    memoryless = False
+    reference = "Chaudhry et al., Efficient Lifelong Learning with A-GEM, ICLR 2019"
+    order = 3
+    stream_settings = {
+        "permuted-mnist": {
+            "learning_rate": (0.25, "our search over the paper's grid"),
+            "batch_size": (32, "published code, replicate_mnist.sh"),
+            "dropout": (0.25, "published code, fixed in model/model.py"),
+        },
+        "split-cifar100": {"learning_rate": (0.1, "our search over the paper's grid")},
+    }
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
         super().__init__(settings, problem)
@@ -40,6 +52,10 @@ class AGEM(Method):
     def after_phase(self, net: Network, recent: Recent) -> None:
         """Remember the last examples of each class of the task."""
         self.memory.keep_last(recent, self.settings.memory_per_class)
+
+    def step_kind(self) -> int:
+        """How many examples the memory holds."""
+        return self.memory.filled
 
     def state(self) -> dict[str, Tensor]:
         """The memory."""

@@ -28,6 +28,17 @@ class EWC(Method):
     """
 
     id = "ewc"
+    title = "EWC"
+    memoryless = True
+    reference = "Kirkpatrick et al., Overcoming catastrophic forgetting in neural networks, PNAS 2017"
+    order = 2
+    stream_settings = {
+        "permuted-mnist": {"batch_size": (32, "published code, replicate_mnist.sh")},
+        "rotated-mnist": {
+            "batch_size": (64, "our search over the paper's grid"),
+            "dropout": (0.25, "published code, fixed in model/model.py"),
+        },
+    }
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
         super().__init__(settings, problem)

@@ -1,11 +1,12 @@
 """What a method is: the few decisions that tell one row of the table from another.
 
-The engine owns the step, theta <- theta - lr * direction, with momentum, for all seeds at once; a method says
-which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C classes of a head.
+The engine owns the step, theta <- theta - lr * direction, with momentum or by another optimizer, for all seeds at
+once; a method says which direction. Shape letters: S seeds, P parameters, B batch, T tasks, C classes of a head.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from methods.batch import Batch
-from methods.catalogue import METHOD_ROWS
+from methods.catalogue import StreamSettings
+from methods.clock import Clock
 from methods.settings import Settings
 
 LOWEST_LEARNING_RATE = 5e-5
@@ -33,14 +35,43 @@ class Gradient(Protocol):
         """The gradient as numbers, [S, P]."""
 
 
+Loss = Callable[[Tensor, Batch], Tensor]
+"""loss(outputs, batch) -> [S]: one number a seed, any function of the outputs that autograd can differentiate.
+
+outputs: float32 [S, B, C], or [S, B, H, C] with every_head. A seed's number depends on that seed's outputs alone.
+"""
+
+
 class Network(Protocol):
     """S networks side by side. `theta` [S, P] holds all their parameters; zeros that fill a row's last cache line are
-    among the P, and in gradients too."""
+    among the P, and in gradients too. H: the heads, 1 on a one-head stream."""
 
     theta: Tensor
 
-    def gradient(self, batch: Batch) -> Gradient:
-        """Gradient of each seed's mean cross-entropy over its batch."""
+    def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Gradient:
+        """Gradient of each seed's loss over its batch, in training mode; without a loss, of its mean cross-entropy.
+
+        Each call draws new dropout masks and updates the running statistics of batch norm. It calls the loss once,
+        with the outputs [S, B, C] of each example's own head, or with every_head with those of all heads,
+        [S, B, H, C]. Raises ValueError if the loss does not return [S] numbers that depend on the outputs.
+        On a GPU, passes with a loss are not captured as a CUDA graph: a loss may do something else at each call.
+        """
+
+    def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
+        """Outputs [S, B, C] of each example's own head, or [S, B, H, C] of all heads; no gradient flows into them.
+
+        Without a snapshot: of the network as it is, in training mode. The call draws new dropout masks. Batch norm uses
+        the batch's mean and variance, and its running statistics stay as they are.
+        With a snapshot: of the network as it was, in evaluation mode. There is no dropout, batch norm uses the
+        running statistics of the snapshot, and nothing is drawn.
+        """
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the parameters and of the running statistics of batch norm, for `outputs`."""
+
+
+Snapshot = dict[str, Tensor]
+"""A network at one moment, as tensors by name, which a method's `state` can give and `restore` take back."""
 
 
 class Randomness(Protocol):
@@ -74,17 +105,26 @@ class Penalty:
 
 
 class Method:
-    """One row of the table. Subclasses override what differs from plain SGD."""
+    """One row of the table. Subclasses override what differs from plain SGD.
+
+    `id` names its rows and the folder of its records. A built-in method also gives `title`, `memoryless` and
+    `reference`, all as literals; an external one may. `memoryless`: whether it keeps no example of past tasks, None
+    where the question does not apply.
+    """
 
     id: str
     title: str
     memoryless: bool | None
     reference: str
+    order: float  # among the built-in methods of the table: smaller numbers stand higher
+    stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: its own values on single streams
     Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
+    schedule: Callable[[Clock], float] | None = None
+    """The factor of a step's rate, where a method defines `schedule(self, clock)`; None: the setting `schedule`."""
 
     def __init_subclass__(cls) -> None:
-        if cls.__dict__.get("id") in METHOD_ROWS:
-            cls.title, cls.memoryless, cls.reference = METHOD_ROWS[cls.id]
+        if "step_kind" not in cls.__dict__:
+            cls.step_kind = Method.step_kind  # never inherited: a subclass may do other things in its steps
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
         self.settings, self.problem = settings, problem
@@ -102,6 +142,16 @@ class Method:
     def direction(self, net: Network, batch: Batch) -> Gradient | Tensor:
         """The direction of descent for each seed: a gradient, or any dense [S, P] tensor."""
         return net.gradient(batch)
+
+    def step_kind(self) -> Hashable | None:
+        """The kind of the coming step; steps of one kind are recorded once, as a CUDA graph, and replayed.
+
+        Two steps are of one kind if `direction` does the same operations in both and what differs is only the numbers
+        in tensors that stay in their places, the batch, and numbers from the problem's `random`. It must name all
+        else that decides what a step does, such as how many examples a memory holds. None: steps are not recorded,
+        which is always right. It is not inherited. On a CPU nothing is recorded, and it is not asked.
+        """
+        return None
 
     def penalty(self) -> Penalty | None:
         """The quadratic penalty of the coming phase, if any; asked once, at the phase's start."""

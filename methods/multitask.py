@@ -13,8 +13,21 @@ class MultiTask(Method):
     """
 
     id = "multitask"
+    title = "Multi-task"
+    memoryless = None
+    reference = "Caruana, Multitask Learning, Machine Learning 1997; an upper bound here"
+    order = 6
+    stream_settings = {
+        "permuted-mnist": {"learning_rate": (0.001, "our search over the paper's grid")},
+        "rotated-mnist": {"learning_rate": (0.001, "our search over the paper's grid")},
+        "split-cifar100": {"learning_rate": (0.01, "our search over the paper's grid")},
+    }
 
     @classmethod
     def phases(cls, tasks: int) -> list[tuple[int, ...]]:
         """One phase of all tasks."""
         return [tuple(range(tasks))]
+
+    def step_kind(self) -> tuple[()]:
+        """All its steps are of one kind."""
+        return ()

@@ -1,16 +1,17 @@
-"""The settings of every method on every stream, each beside its source.
+"""The settings that all methods share, each with its source: the protocol common to the paper's table.
 
-A setting that a method and stream do not name below has the value of the protocol common to the paper's table.
+What a method sets otherwise on a stream stands in its own file, as `stream_settings`.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from methods.catalogue import DESCRIPTIONS, StreamSettings
 from methods.errors import InputError
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -33,7 +34,7 @@ class Settings(BaseModel):
     epochs: Count  # passes over the data of each task
     batch_size: Count  # examples a step
     learning_rate: Rate
-    momentum: Share  # heavy ball, v <- momentum * v + g; begins at 0 with every epoch
+    momentum: Share  # of SGD: heavy ball, v <- momentum * v + g; v begins at 0 as often as optimizer_lifetime says
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor from task to task
     dropout: Share  # probability that a hidden unit is dropped
     hidden: Units  # units of each of the two hidden layers (MLP only)
@@ -46,6 +47,11 @@ class Settings(BaseModel):
     # Fields below have a default here, and a record names them only where the run has another value.
     network: str = Field("", max_length=200, description="the stream's own")  # "": the stream's own
     shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
+    optimizer: str = Field("sgd", description="paper: plain SGD")
+    optimizer_lifetime: Literal["epoch", "task", "run"] = Field(  # its state begins anew that often
+        "epoch", description="published code, stable_sgd/main.py: made anew every epoch"
+    )
+    schedule: str = Field("constant", description="paper: the rate decays from task to task alone")
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         """The settings as a record holds them: those that have a default are left out while they have it."""
@@ -61,7 +67,6 @@ class Settings(BaseModel):
 
 PAPER = "paper, section 5"
 CODE = "published code"
-SEARCH = "our search over the paper's grid"
 
 PROTOCOL: dict[str, tuple[object, str]] = {
     "tasks": (20, PAPER),
@@ -87,99 +92,39 @@ STREAM_PROTOCOL: dict[str, dict[str, tuple[object, str]]] = {
     "split-digits": {"tasks": (5, "ten digits make five tasks of two classes")},
 }
 
-CORRECTION = "author's correction, issues 5 and 6 of the published code"
 
-CHOICES: dict[tuple[str, str], dict[str, tuple[object, str]]] = (
-    {
-        ("naive", "permuted-mnist"): {
-            "batch_size": (64, SEARCH),
-            "learning_rate": (0.03, SEARCH),
-            "momentum": (0.8, "published code, stable_sgd/main.py"),
-        },
-        ("naive", "rotated-mnist"): {
-            "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
-            "momentum": (0.8, "published code, stable_sgd/main.py"),
-        },
-        ("naive", "split-cifar100"): {
-            "learning_rate": (0.01, "published code, replicate_experiment_2.sh"),
-            "momentum": (0.8, "published code, stable_sgd/main.py"),
-        },
-        ("ewc", "permuted-mnist"): {"batch_size": (32, "published code, replicate_mnist.sh")},
-        ("ewc", "rotated-mnist"): {
-            "batch_size": (64, SEARCH),
-            "dropout": (0.25, "published code, fixed in model/model.py"),
-        },
-        ("agem", "permuted-mnist"): {
-            "learning_rate": (0.25, SEARCH),
-            "batch_size": (32, "published code, replicate_mnist.sh"),
-            "dropout": (0.25, "published code, fixed in model/model.py"),
-        },
-        ("agem", "split-cifar100"): {"learning_rate": (0.1, SEARCH)},
-        ("er-reservoir", "split-cifar100"): {
-            "memory_batch": (100, "published code, its default of 256: the script's own value never reaches it")
-        },
-        ("multitask", "split-cifar100"): {"learning_rate": (0.01, SEARCH)},
-        ("multitask", "permuted-mnist"): {"learning_rate": (0.001, SEARCH)},
-        ("multitask", "rotated-mnist"): {"learning_rate": (0.001, SEARCH)},
-        ("stable-sgd", "permuted-mnist"): {
-            "learning_rate": (0.25, SEARCH),
-            "batch_size": (64, SEARCH),
-            "learning_rate_decay": (0.7, SEARCH),
-            "dropout": (0.25, SEARCH),
-        },
-        ("stable-sgd", "rotated-mnist"): {
-            "learning_rate": (0.25, SEARCH),
-            "batch_size": (32, SEARCH),
-            "learning_rate_decay": (0.55, "author's correction, issue 5 of the published code"),
-            "dropout": (0.25, "author's correction, issue 5 of the published code"),
-        },
-        ("stable-sgd", "split-cifar100"): {
-            "learning_rate": (0.15, CORRECTION),
-            "momentum": (0.8, "published code, stable_sgd/main.py"),
-            "learning_rate_decay": (0.85, CORRECTION),
-            "dropout": (0.1, CORRECTION),
-        },
-    }
-    | {
-        ("er-reservoir", stream_id): {
-            "learning_rate": (0.01, SEARCH),
-            "batch_size": (64, SEARCH),
-            "memory_batch": (64, "published code, its default: the script's own value never reaches it"),
-            "dropout": (0.25, "published code, fixed in model/model.py"),
-        }
-        for stream_id in ("permuted-mnist", "rotated-mnist")
-    }
-    | {
-        ("stable-sgd", stream_id): {
-            "learning_rate_decay": (0.8, "chosen for the digits"),
-            "dropout": (0.25, "chosen for the digits"),
-        }
-        for stream_id in ("permuted-digits", "rotated-digits", "split-digits")
-    }
-)
-
-
-def _with_sources(method_id: str, stream_id: str, model: type[Settings]) -> dict[str, tuple[object, str]]:
+def _with_sources(
+    method_id: str, stream_id: str, model: type[Settings], chosen: StreamSettings | None
+) -> dict[str, tuple[object, str]]:
     own = {
         name: (field.get_default(call_default_factory=True), field.description or "the method's own file")
         for name, field in model.model_fields.items()
         if not field.is_required()
     }
-    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | CHOICES.get((method_id, stream_id), {}) | own
+    if chosen is None:
+        chosen = DESCRIPTIONS[method_id].stream_settings if method_id in DESCRIPTIONS else {}
+    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | own | dict(chosen.get(stream_id, {}))
 
 
-def sources_for(method_id: str, stream_id: str, model: type[Settings] = Settings) -> dict[str, str]:
-    """Where the value of each setting of a method on a stream comes from; model: as for `settings_for`."""
-    return {name: source for name, (_, source) in _with_sources(method_id, stream_id, model).items()}
+def sources_for(
+    method_id: str, stream_id: str, model: type[Settings] = Settings, chosen: StreamSettings | None = None
+) -> dict[str, str]:
+    """Where the value of each setting of a method on a stream comes from; model and chosen: as for `settings_for`."""
+    return {name: source for name, (_, source) in _with_sources(method_id, stream_id, model, chosen).items()}
 
 
 def settings_for(
-    method_id: str, stream_id: str, overrides: Mapping[str, object] | None = None, model: type[Settings] = Settings
+    method_id: str,
+    stream_id: str,
+    overrides: Mapping[str, object] | None = None,
+    model: type[Settings] = Settings,
+    chosen: StreamSettings | None = None,
 ) -> Settings:
     """The settings of a method on a stream, with `overrides` (numbers, or text that reads as numbers) put over.
 
     model: the method's Settings; the defaults of its fields are the method's own values, their descriptions the
-    sources. Raises InputError for an unknown setting or a value out of its range.
+    sources. chosen: the method's `stream_settings`; by default those of the built-in method of that id.
+    Raises InputError for an unknown setting or a value out of its range.
     """
     overrides = overrides or {}
     for name in overrides:
@@ -187,7 +132,7 @@ def settings_for(
             near = difflib.get_close_matches(name, model.model_fields, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(model.model_fields)}"
             raise InputError(f"unknown setting {_shown(name)}: {hint}")
-    values = {name: value for name, (value, _) in _with_sources(method_id, stream_id, model).items()}
+    values = {name: value for name, (value, _) in _with_sources(method_id, stream_id, model, chosen).items()}
     try:
         settings = model.model_validate(values | dict(overrides))
         if model is not Settings:  # it may have put its own values, not its own ranges, on what all methods share

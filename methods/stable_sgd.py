@@ -16,3 +16,43 @@ class StableSGD(Method):
     """
 
     id = "stable-sgd"
+    title = "Stable SGD"
+    memoryless = True
+    reference = "Mirzadeh et al., Understanding the Role of Training Regimes in Continual Learning, NeurIPS 2020"
+    order = 5
+    stream_settings = {
+        "permuted-mnist": {
+            "learning_rate": (0.25, "our search over the paper's grid"),
+            "batch_size": (64, "our search over the paper's grid"),
+            "learning_rate_decay": (0.7, "our search over the paper's grid"),
+            "dropout": (0.25, "our search over the paper's grid"),
+        },
+        "rotated-mnist": {
+            "learning_rate": (0.25, "our search over the paper's grid"),
+            "batch_size": (32, "our search over the paper's grid"),
+            "learning_rate_decay": (0.55, "author's correction, issue 5 of the published code"),
+            "dropout": (0.25, "author's correction, issue 5 of the published code"),
+        },
+        "split-cifar100": {
+            "learning_rate": (0.15, "author's correction, issues 5 and 6 of the published code"),
+            "momentum": (0.8, "published code, stable_sgd/main.py"),
+            "learning_rate_decay": (0.85, "author's correction, issues 5 and 6 of the published code"),
+            "dropout": (0.1, "author's correction, issues 5 and 6 of the published code"),
+        },
+        "permuted-digits": {
+            "learning_rate_decay": (0.8, "chosen for the digits"),
+            "dropout": (0.25, "chosen for the digits"),
+        },
+        "rotated-digits": {
+            "learning_rate_decay": (0.8, "chosen for the digits"),
+            "dropout": (0.25, "chosen for the digits"),
+        },
+        "split-digits": {
+            "learning_rate_decay": (0.8, "chosen for the digits"),
+            "dropout": (0.25, "chosen for the digits"),
+        },
+    }
+
+    def step_kind(self) -> tuple[()]:
+        """All its steps are of one kind."""
+        return ()

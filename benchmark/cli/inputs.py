@@ -1,15 +1,23 @@
 """What a person types on the command line, read into names, seeds and settings."""
 
+from __future__ import annotations
+
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.networks import external as networks
 from benchmark.networks.registry import NETWORKS
+from benchmark.runs import executors
 from benchmark.streams import names as stream_names
 from benchmark.streams.kinds import STREAMS
 from benchmark.training import external
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+
+if TYPE_CHECKING:
+    from benchmark.records.schema import Record
 
 MOST_SEEDS = 1000
 LAST_SEED = 2**32 - 1
@@ -67,6 +75,26 @@ def streams(given: Sequence[str] | None, default: Collection[str]) -> list[str]:
     return sorted(chosen, key=lambda name: list(STREAMS).index(name) if name in STREAMS else len(STREAMS))
 
 
+def records(results: Path, methods: Sequence[str] | None, streams: Sequence[str] | None) -> list[Record]:
+    """The records below a results directory; only those of the methods and streams given, if any are.
+
+    Raises InputError, with the nearest known name, for one that is neither the suite's nor recorded, for a record
+    that is not sound, and where no record is left.
+    """
+    from benchmark.records.store import load_all
+
+    everything = load_all(results)
+    known = dict.fromkeys([*METHOD_ROWS, *sorted({record.method for record in everything})])
+    ids = [external.id_of(name) if name not in known and external.is_code(name) else name for name in methods or ()]
+    names("--method", ids, known, ())
+    labels = [stream_names.stream_id(name) for name in streams or ()]
+    names("--stream", labels, dict.fromkeys([*STREAMS, *sorted({record.stream for record in everything})]), ())
+    chosen = [r for r in everything if (not ids or r.method in ids) and (not labels or r.stream in labels)]
+    if not chosen:
+        raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
+    return chosen
+
+
 def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
     """Seeds 0 to count - 1, or the single seeds, each once and in rising order; 0 to 4 if neither is given.
 
@@ -77,16 +105,21 @@ def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
     return sorted(set(singles)) if singles else list(range(5 if count is None else count))
 
 
-def changes(given: Sequence[str] | None, network: str | None = None) -> dict[str, str]:
-    """The settings given as KEY=VALUE, the network among them as benchmark.networks.external names it.
+def changes(given: Sequence[str] | None, network: str | None = None) -> dict[str, object]:
+    """The settings given as KEY=VALUE, with the network. Raises InputError as `pairs` and `with_network` do."""
+    return with_network(pairs("--set", given, "tasks=3"), network)
 
-    Raises InputError as `pairs` does, where the network is given twice, or an id is not known.
+
+def with_network(settings: Mapping[str, object], network: str | None = None) -> dict[str, object]:
+    """The settings with the network among them, as benchmark.networks.external names it.
+
+    Raises InputError where two networks are given, or an id is not known.
     """
-    values = pairs("--set", given, "tasks=3")
+    values = dict(settings)
     if network is not None and values.setdefault("network", network) != network:
         raise InputError(f"--network {network} and --set network={values['network']} exclude each other")
-    if "network" in values:
-        values["network"] = networks.canonical(values["network"])
+    if values.get("network"):
+        values["network"] = networks.canonical(str(values["network"]))
         if not networks.is_code(values["network"]):
             one_of("--network", values["network"], NETWORKS)
     return values
@@ -106,3 +139,21 @@ def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, s
             raise InputError(f"{option}: '{key}' is given twice")
         values[key] = value
     return values
+
+
+def executor_options(
+    name: str, given: Sequence[str] | None, address: str | None, slurm: Sequence[str] | None
+) -> dict[str, str]:
+    """The options of the executor of that name: KEY=VALUE pairs, and the older ways to give Ray's and Slurm's.
+
+    Raises InputError where there is no such executor, or an option is another's.
+    """
+    if not executors.is_code(name):
+        one_of("--executor", name, dict.fromkeys([*executors.EXECUTORS, *executors.installed()]))
+    options = pairs("--executor-option", given, "partition=cpu")
+    parameters = pairs("--slurm", slurm, "partition=cpu")
+    if address is not None and name != "ray":
+        raise InputError("--address is the address of a Ray cluster; add --executor ray")
+    if parameters and name != "slurm":
+        raise InputError("--slurm is for Slurm jobs; add --executor slurm")
+    return options | parameters | ({} if address is None else {"address": address})

@@ -1,4 +1,4 @@
-"""What there is to run, as text: methods, streams, settings with their sources, data."""
+"""What there is to run, as text: methods, streams, optimizers, schedules, settings with their sources, data."""
 
 import json
 import textwrap
@@ -12,13 +12,15 @@ from benchmark.networks.registry import NETWORKS, title_of
 from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import from_elsewhere, stream_id
 from benchmark.training import external
+from benchmark.training.optimizer_names import OPTIMIZERS
+from benchmark.training.schedules import SCHEDULES, arguments_taken, formula
 from methods.catalogue import METHOD_ROWS, memoryless
 
 WIDTH = 100
 
 
 def catalogue() -> str:
-    """The methods with their papers, the networks, and the streams with their origin."""
+    """The methods with their papers, the networks, the streams with their origin, the optimizers and the schedules."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
@@ -31,15 +33,45 @@ def catalogue() -> str:
         tablefmt="simple",
     )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
-    return f"{methods}\n\n{networks}\n\nSTREAMS\n\n{streams}"
+    return f"{methods}\n\n{networks}\n\nSTREAMS\n\n{streams}\n\n{_optimizers()}\n\n{_schedules()}"
+
+
+def _optimizers() -> str:
+    """The optimizers, each with the source of its rule."""
+    rows = [(id, f"torch.optim.{row.torch_class}", row.reference) for id, row in OPTIMIZERS.items()]
+    title = "OPTIMIZERS (--set optimizer=ID, --set optimizer.NAME=VALUE)"
+    return f"{title}\n\n{tabulate(rows, headers=('optimizer', 'rule', 'source'), tablefmt='simple')}"
+
+
+def _schedules() -> str:
+    """The schedules, each with the formula of its factor and its arguments."""
+    rows = [(id, formula(id), _shown(arguments_taken(id))) for id in SCHEDULES]
+    title = "SCHEDULES (--set schedule=ID, --set schedule.NAME=VALUE): factor of the rate"
+    every = _shown(arguments_taken())
+    table = tabulate(
+        rows,
+        headers=("schedule", "factor at t of total", "arguments"),
+        tablefmt="simple",
+        maxcolwidths=[None, 60, 36],
+        disable_numparse=True,
+    )
+    return f"{title}\n\n{table}\n\nEvery schedule takes {every}"
+
+
+def _shown(arguments: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={'VALUE' if value is None else value}" for name, value in arguments.items())
 
 
 def catalogue_json() -> str:
-    """The same as an object: methods, networks and streams, each with its id."""
-    methods = [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()]
-    networks = [{"id": kind.id, "title": kind.title, "takes": kind.takes} for kind in NETWORKS.values()]
-    streams = [asdict(kind) for kind in STREAMS.values()]
-    return json.dumps({"methods": methods, "networks": networks, "streams": streams}, indent=1)
+    """The same as an object: methods, networks, streams, optimizers and schedules, each by its id."""
+    document = {
+        "methods": [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()],
+        "networks": [{"id": kind.id, "title": kind.title, "takes": kind.takes} for kind in NETWORKS.values()],
+        "streams": [asdict(kind) for kind in STREAMS.values()],
+        "optimizers": [{"id": id, **row._asdict()} for id, row in OPTIMIZERS.items()],
+        "schedules": [{"id": id, "factor": formula(id), "arguments": arguments_taken(id)} for id in SCHEDULES],
+    }
+    return json.dumps(document, indent=1)
 
 
 def stream(kind: StreamKind) -> str:
@@ -49,6 +81,16 @@ def stream(kind: StreamKind) -> str:
     place = "in the paper's table" if kind.in_paper else "not in the paper"
     text = textwrap.wrap(kind.source, WIDTH, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([f"{title} ({place})", *text])
+
+
+def external_method(spec: str) -> str:
+    """What the class of an external method says about it; "" where that is nothing."""
+    said, id = external.about(external.method_named(spec)), external.id_of(spec)
+    if said is None:
+        return ""
+    kind = {True: "memoryless", False: "not memoryless", None: ""}[said.memoryless]
+    head = ", ".join(filter(None, [f"{id}  {said.title or id}", kind]))
+    return f"{head}: {said.reference}" if said.reference else head
 
 
 def settings(methods: Sequence[str], streams: Mapping[str, Mapping[str, object]]) -> str:

@@ -100,8 +100,8 @@ Changes = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Change a setting (see list --settings), or give stream.NAME=VALUE or network.NAME=VALUE "
-        "to an external stream or network; may be repeated.",
+        help="Change a setting (see list --settings), or give an argument: stream.NAME=VALUE or network.NAME=VALUE to "
+        "an external stream or network, optimizer.NAME=VALUE, schedule.NAME=VALUE; may be repeated.",
     ),
 ]
 Jobs = Annotated[

@@ -2,7 +2,7 @@
 
 On a GPU a small network's step costs what its launches cost; a replayed graph is one launch. Recorded are the passes
 through a network, whatever the method does around them, and whole steps where a method's steps are alike (see
-methods.registry.moment). On the CPU nothing is recorded.
+methods.method.Method.step_kind). On the CPU nothing is recorded.
 """
 
 from __future__ import annotations

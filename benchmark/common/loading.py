@@ -9,12 +9,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from importlib.util import decode_source
+from importlib import import_module
+from importlib.util import decode_source, find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from methods.errors import InputError
+from methods.errors import InputError, UnitError
 
 if TYPE_CHECKING:
     from methods.method import Method
@@ -22,18 +23,23 @@ if TYPE_CHECKING:
 
 @contextmanager
 def errors_told(method: type[Method]) -> Iterator[None]:
-    """What a method from elsewhere raises here becomes an InputError that names its file and line."""
+    """What an external method raises here becomes a UnitError that names its file and line."""
     try:
         yield
     except InputError:
         raise
-    except Exception as error:
-        if method.__module__.partition(".")[0] in ("benchmark", "methods"):
+    except (Exception, SystemExit, GeneratorExit) as error:
+        if not is_external(method):
             raise  # the suite's own defect
-        raise InputError(
+        raise UnitError(
             f"{place_of(error, file_of(method))}; its run ends here, finished runs are "
             "recorded and the same command goes on from there; python -m benchmark check-method may tell more"
         ) from error
+
+
+def is_external(method: type[Method]) -> bool:
+    """Whether a method is not of the suite itself."""
+    return method.__module__.partition(".")[0] not in ("benchmark", "methods")
 
 
 def place_of(error: BaseException, file: str | None) -> str:
@@ -58,16 +64,99 @@ def shown(file: str | None) -> str:
     return str(Path(file).relative_to(here)) if file and Path(file).is_relative_to(here) else str(file)
 
 
+_changed: dict[str, list[str]] = {}
+"""By module: the parts of the process's state that it changed as it was loaded; they were put back."""
+_HARMLESS = ("the environment variables", "torch's random state", "NumPy's random state", "Python's random state")
+"""Libraries change these as they are imported, and no number of a run depends on them."""
+
+
+@contextmanager
+def sheltered() -> Iterator[list[str]]:
+    """External code may run inside the block: it cannot end the process silently, and what it changes is put back.
+
+    Gives a list, which holds the names of the changed parts of the process's state after the block.
+    """
+    from benchmark.common.process_state import kept  # loads torch
+
+    def refuse(code: int) -> None:
+        raise SystemExit(f"os._exit({code})")
+
+    leave = os._exit
+    os._exit = refuse
+    try:
+        with kept() as names:
+            yield names
+    finally:
+        os._exit = leave
+
+
+@contextmanager
+def unchanged(method: type[Method]) -> Iterator[None]:
+    """Raises UnitError where an external method changed the state of the process inside the block."""
+    if not is_external(method):
+        yield
+        return
+    from benchmark.common import process_state  # loads torch
+
+    before = process_state.state()
+    yield
+    names = process_state.changed(before)
+    if names:
+        raise UnitError(f"{shown(file_of(method))} {LEAVE_AS_FOUND.format(' and '.join(names))}")
+
+
+def check_import(method: type[Method]) -> None:
+    """Raises UnitError where the module of an external method changed the state of the process as it was loaded."""
+    names = [name for name in _changed.get(method.__module__, ()) if name not in _HARMLESS]
+    if names:
+        raise UnitError(f"{shown(file_of(method))} {LEAVE_AS_FOUND.format(' and '.join(names))} (as it is loaded)")
+
+
+LEAVE_AS_FOUND = "changes {}; a method must leave the process as it found it"
+
+
+def _content(file: str, option: str) -> bytes:
+    try:
+        if os.path.exists(file) and not (
+            os.path.isfile(file) or os.path.isdir(file)
+        ):  # reading a device or a pipe may never end
+            raise InputError(f"{option}: {shown(file)} is not a regular file; name a Python file")
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise InputError(f"{option}: cannot read {shown(file)} ({error.strerror}); name a Python file") from None
+
+
+def attribute(module: str, path: str, option: str) -> object:
+    """What an installed module has at a path of attributes, as an entry point names it.
+
+    Raises InputError, one line, where it cannot be loaded.
+    """
+    file = None
+    try:
+        found = find_spec(module)
+        if found is None:
+            raise ModuleNotFoundError(f"No module named '{module}'")
+        with sheltered():
+            file, value = found.origin, import_module(module)
+        for name in path.split("."):
+            value = getattr(value, name)
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise InputError(f"{option}: {module}:{path}: {place_of(error, file) if file else error}") from error
+    return value
+
+
+def classes_of(module: ModuleType) -> list[type]:
+    """The classes that a module defines itself."""
+    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
+
+
 def module_of_file(file: str, option: str = "--method") -> ModuleType:
     """Run a file as a module of its own.
 
     Its text is kept as it was read: the code's version, and lines that errors name, are those of the code that
     runs, should the file be edited meanwhile.
     """
-    try:
-        content = Path(file).read_bytes()
-    except OSError as error:
-        raise InputError(f"{option}: cannot read {shown(file)} ({error.strerror}); name a Python file") from None
+    content = _content(file, option)
     module = ModuleType(f"clbench_{Path(file).stem}_{sha256(file.encode()).hexdigest()[:8]}")
     module.__file__ = file
     sys.modules[module.__name__] = module
@@ -75,9 +164,10 @@ def module_of_file(file: str, option: str = "--method") -> ModuleType:
     if folder not in sys.path:
         sys.path.append(folder)  # last: what lies beside the file may be imported, and take the place of nothing
     try:
-        exec(compile(content, file, "exec"), module.__dict__)
+        with sheltered() as _changed[module.__name__]:
+            exec(compile(content, file, "exec"), module.__dict__)
         text = decode_source(content)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         del sys.modules[module.__name__]
         raise InputError(f"{option}: {place_of(error, file)}") from error
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)

@@ -5,18 +5,18 @@ from contextlib import contextmanager
 
 import torch
 
-from methods.errors import InputError
+from methods.errors import UnitError
 
 
 @contextmanager
 def refused(what: str) -> Iterator[None]:
-    """Within, memory that runs out raises InputError: `what` was too large for it."""
+    """Within, memory that runs out raises UnitError: `what` was too large for it."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_lack(error):
             raise
-        raise InputError(
+        raise UnitError(
             f"{what}: there is not enough memory; take fewer --jobs or seeds, or smaller settings by --set. "
             "Finished runs are recorded"
         ) from None

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmark.common.arguments import fitted, parameters_of
-from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common.loading import module_of_file, place_of, sheltered, shown
 from benchmark.networks.registry import NETWORKS, NetworkKind, Shape
 from methods.arguments import arguments_of
 from methods.errors import InputError
@@ -175,7 +175,8 @@ def _module(spec: str, name: str) -> ModuleType:
         origin = found.origin
         if not str(origin).endswith(".py"):
             raise ImportError(f"{name} is not a Python file, so its code cannot be recorded")
-        return importlib.import_module(name)
+        with sheltered():
+            return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         raise InputError(f"--network: {spec}: {place_of(error, origin) if origin else error}") from error
 

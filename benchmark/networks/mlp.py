@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +13,9 @@ from benchmark.common.cuda_graphs import captured
 from benchmark.common.randomness import Randomness
 from benchmark.networks.dropout import mask
 from benchmark.networks.gradients import Factored
-from benchmark.networks.heads import output_errors, own_logits
+from benchmark.networks.heads import loss_errors, output_errors, own_logits, shown_outputs
 from methods.batch import Batch
+from methods.method import Loss, Snapshot
 
 CACHE_LINE = 16
 """Numbers in one. Where weights do not begin with one, reads and writes straddle two, and products take longer."""
@@ -56,30 +58,56 @@ class MLP:
     def _cut(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
         return self._layers if flat is self.theta else self.views(flat)  # every step asks for theta's
 
-    def gradient(self, batch: Batch) -> Factored:
-        """Gradient of each seed's mean cross-entropy over its batch, under dropout."""
-        images, examples = batch.images.flatten(2), batch.labels.shape[1]
-        hidden = self.sizes[1:-1] if self.dropout else []
-        draws = [self.random.uniform(examples, units, dtype=torch.float32) for units in hidden]
-        factors = self._passes(images, batch.labels, batch.heads, *draws)
-        layers = len(self._layers)
+    def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Factored:
+        """Gradient of each seed's loss over its batch, or of its mean cross-entropy, under dropout."""
+        images, draws, layers = batch.images.flatten(2), self._draws(batch), len(self._layers)
+        if loss is None:
+            factors = self._passes(images, batch.labels, batch.heads, *draws)
+        else:
+            inputs, outputs = self._forward(self._layers, images, draws)
+            factors = inputs[1:] + self._back(inputs, loss_errors(loss, outputs, batch, self.heads, every_head))
         return Factored([images, *factors[: layers - 1]], factors[layers - 1 :], self._cut, self.theta.shape[1])
+
+    def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
+        """Outputs in training mode, or of a snapshot in evaluation mode. See `methods.method.Network`."""
+        layers = self._layers if snapshot is None else self.views(snapshot["theta"])
+        draws = self._draws(batch) if snapshot is None else []
+        outputs = self._forward(layers, batch.images.flatten(2), draws)[1]
+        return shown_outputs(outputs, batch, self.heads, every_head)
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the parameters."""
+        return {"theta": self.theta.clone()}
+
+    def _draws(self, batch: Batch) -> list[Tensor]:
+        examples, hidden = batch.labels.shape[1], self.sizes[1:-1] if self.dropout else []
+        return [self.random.uniform(examples, units, dtype=torch.float32) for units in hidden]
 
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> list[Tensor]:
         """The inputs of all layers but the first, and the errors of all layers."""
+        inputs, outputs = self._forward(self._layers, images, draws)
+        return inputs[1:] + self._back(inputs, output_errors(outputs, Batch(images, labels, heads), self.heads))
+
+    def _forward(
+        self, layers: Sequence[tuple[Tensor, Tensor]], images: Tensor, draws: Sequence[Tensor]
+    ) -> tuple[list[Tensor], Tensor]:
+        """The inputs of all layers, and the outputs [S, B, heads * C]."""
         inputs = [images]
-        for layer, (weight, bias) in enumerate(self._layers[:-1]):
+        for layer, (weight, bias) in enumerate(layers[:-1]):
             unit = torch.baddbmm(bias, inputs[-1], weight).relu_()
             inputs.append(unit.mul_(mask(draws[layer], self.dropout)) if draws else unit)
-        weight, bias = self._layers[-1]
-        outputs = torch.baddbmm(bias, inputs[-1], weight)
-        errors = [output_errors(outputs, Batch(images, labels, heads), self.heads)]
+        weight, bias = layers[-1]
+        return inputs, torch.baddbmm(bias, inputs[-1], weight)
+
+    def _back(self, inputs: list[Tensor], last: Tensor) -> list[Tensor]:
+        """The errors of all layers, from those of the last, [S, B, heads * C]."""
+        errors = [last]
         for (weight, _), unit in zip(reversed(self._layers[1:]), reversed(inputs[1:])):
             error = torch.bmm(errors[0], weight.transpose(1, 2))
             # A unit that ReLU or dropout silenced is 0, one that passed is positive and was scaled by 1 / keep.
             error = torch.ops.aten.threshold_backward(error, unit, 0)
             errors.insert(0, error.mul_(1 / (1 - self.dropout)) if self.dropout else error)
-        return inputs[1:] + errors
+        return errors
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
         """Outputs [N, C] of one head of the network of index `seed` for images [N, ...], without dropout."""

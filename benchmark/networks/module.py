@@ -16,14 +16,10 @@ from benchmark.common.loading import place_of, shown
 from benchmark.common.randomness import Randomness
 from benchmark.common.seeded import drawing
 from benchmark.networks.gradients import Parts
-from benchmark.networks.heads import chosen_logits, own_logits
+from benchmark.networks.heads import own_logits, shown_outputs, summed_loss
 from methods.batch import Batch
-from methods.errors import InputError
-
-Loss = Callable[[Tensor, Batch], Tensor]
-"""(outputs [S, B, C] of each example's own head, or [S, B, H, C] of all H heads, batch) -> each seed's loss, [S]."""
-Snapshot = dict[str, Tensor]
-"""A network at one moment, as tensors by name."""
+from methods.errors import InputError, UnitError
+from methods.method import Loss, Snapshot
 
 
 def mean_cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
@@ -37,7 +33,7 @@ class ModuleNetwork:
     theta [S, P] holds the trainable parameters of each seed, in the order of nn.Module.named_parameters; the modules'
     parameters are views of it. Whatever a module draws (initial values, dropout) it draws from the global generators
     of Python, NumPy and PyTorch, which are seeded before each call from the run's own generator of that seed.
-    Raises InputError, one line, where the module does not fit or fails.
+    Raises UnitError, one line, where the module does not fit or fails.
     """
 
     def __init__(
@@ -81,7 +77,7 @@ class ModuleNetwork:
         """
         with torch.enable_grad():
             outputs = self._forward(batch)
-            total = _summed(loss or mean_cross_entropy, self._shown(outputs, batch, every_head), batch)
+            total = summed_loss(loss or mean_cross_entropy, outputs, batch, self.heads, every_head)
             every = [parameter for parameters in self.parameters for parameter in parameters]
             with self._told():
                 values = torch.autograd.grad(total, every, allow_unused=True, materialize_grads=True)
@@ -97,7 +93,7 @@ class ModuleNetwork:
         """
         with torch.no_grad():
             outputs = self._forward(batch, keep=True) if snapshot is None else self._as_it_was(batch, snapshot)
-            return self._shown(outputs, batch, every_head)
+            return shown_outputs(outputs, batch, self.heads, every_head)
 
     def snapshot(self) -> Snapshot:
         """A copy of theta and of the buffers, for `outputs`."""
@@ -135,9 +131,6 @@ class ModuleNetwork:
                 return self._called(module, images, instead)
         finally:
             module.train()
-
-    def _shown(self, outputs: Tensor, batch: Batch, every_head: bool) -> Tensor:
-        return outputs.unflatten(2, (self.heads, -1)) if every_head else chosen_logits(outputs, batch, self.heads)
 
     def _called(self, module: nn.Module, images: Tensor, instead: Mapping[str, Tensor]) -> Tensor:
         """What the module returns, with some parameters and buffers put in place of its own."""
@@ -188,7 +181,7 @@ class ModuleNetwork:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What the module raises becomes an InputError that names its file and line."""
+        """What the module raises becomes a UnitError that names its file and line."""
         try:
             yield
         except InputError:
@@ -196,21 +189,10 @@ class ModuleNetwork:
         except Exception as error:
             if memory.is_lack(error):
                 raise
-            raise InputError(f"--network: {place_of(error, self.file)}; {_ADVICE}") from error
+            raise UnitError(f"--network: {place_of(error, self.file)}; {_ADVICE}") from error
 
     def _refuse(self, what: str) -> None:
-        raise InputError(f"--network: {shown(self.file)}: {what}")
-
-
-def _summed(loss: Loss, outputs: Tensor, batch: Batch) -> Tensor:
-    """The sum of the seeds' losses, whose derivative by a seed's outputs is that of its own loss."""
-    losses = loss(outputs, batch)
-    shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
-    if shape != [len(outputs)]:
-        raise ValueError(f"the loss gives {shape}; give a tensor [{len(outputs)}], one number a seed")
-    if not losses.requires_grad:
-        raise ValueError("the loss does not depend on the outputs; compute it from them without detach() or no_grad()")
-    return losses.sum()
+        raise UnitError(f"--network: {shown(self.file)}: {what}")
 
 
 def _side_by_side(rows: Sequence[Tensor]) -> Tensor:

@@ -14,8 +14,9 @@ from benchmark.common.cuda_graphs import captured
 from benchmark.common.randomness import Randomness
 from benchmark.networks.dropout import mask
 from benchmark.networks.gradients import Parts
-from benchmark.networks.heads import chosen_logits, own_logits
+from benchmark.networks.heads import chosen_logits, own_logits, shown_outputs, summed_loss
 from methods.batch import Batch
+from methods.method import Loss, Snapshot
 
 WIDTH = 20
 """Channels of the first stage; the stages have 1, 2, 4 and 8 times as many, about 1.1 M parameters in all."""
@@ -91,19 +92,54 @@ class ResNet18:
         """Each parameter [S, *shape] as a view of a tensor [S, P]."""
         return dict(zip(self.shapes, _cut(flat, list(self.shapes.values())), strict=True))
 
-    def gradient(self, batch: Batch) -> Parts:
-        """Gradient of each seed's mean cross-entropy over its batch; updates the batch norms' statistics."""
-        shapes = _dropout_shapes(batch.labels.shape[1]) if self.dropout else []
-        draws = [self.random.draw(sum(map(math.prod, shapes)))] if shapes else []
-        gradients = self._passes(batch.images, batch.labels, batch.heads, *draws)
+    def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Parts:
+        """Gradient of each seed's loss over its batch, or of its mean cross-entropy; updates the batch norms'
+        statistics."""
+        draws = self._draws(batch)
+        if loss is None:
+            gradients = self._passes(batch.images, batch.labels, batch.heads, *draws)
+        else:
+            with torch.enable_grad():
+                outputs = self._outputs(batch.images, self._parameters, self.buffers, draws)
+                total = summed_loss(loss, outputs, batch, self.heads, every_head)
+                gradients = torch.autograd.grad(total, list(self._parameters.values()))
         return Parts(list(gradients), lambda flat: list(self.views(flat).values()))
+
+    @torch.no_grad()
+    def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
+        """Outputs in training mode, or of a snapshot in evaluation mode. See `methods.method.Network`."""
+        if snapshot is None:
+            outputs = self._outputs(batch.images, self._parameters, {}, self._draws(batch))
+        else:
+            buffers = {name: snapshot[f"buffer.{name}"] for name in self.buffers}
+            outputs = self._outputs(batch.images, self.views(snapshot["theta"]), buffers, [], training=False)
+        return shown_outputs(outputs, batch, self.heads, every_head)
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the parameters and of the running statistics."""
+        return {"theta": self.theta.clone()} | {f"buffer.{name}": value.clone() for name, value in self.buffers.items()}
+
+    def _draws(self, batch: Batch) -> list[Tensor]:
+        shapes = _dropout_shapes(batch.labels.shape[1]) if self.dropout else []
+        return [self.random.draw(sum(map(math.prod, shapes)))] if shapes else []
+
+    def _outputs(
+        self,
+        images: Tensor,
+        parameters: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        draws: Sequence[Tensor],
+        training: bool = True,
+    ) -> Tensor:
+        """Images [S, B, 3, 32, 32] -> outputs [S, B, heads * C]. Without buffers no statistics are kept."""
+        masks = self._masks(draws[0], images.shape[1]) if draws else []
+        features = self._features(images, parameters, buffers, iter(masks), training)
+        return torch.baddbmm(parameters["linear.bias"], features, parameters["linear"])
 
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> tuple[Tensor, ...]:
         """The gradient by each parameter."""
         with torch.enable_grad():
-            masks = self._masks(draws[0], labels.shape[1]) if draws else []
-            features = self._features(images, self._parameters, self.buffers, iter(masks), training=True)
-            outputs = torch.baddbmm(self._parameters["linear.bias"], features, self._parameters["linear"])
+            outputs = self._outputs(images, self._parameters, self.buffers, draws)
             logits = chosen_logits(outputs, Batch(images, labels, heads), self.heads).flatten(0, 1)
             loss = F.cross_entropy(logits, labels.flatten(), reduction="sum") / labels.shape[1]
             return torch.autograd.grad(loss, list(self._parameters.values()))
@@ -132,7 +168,7 @@ class ResNet18:
 
         def normalized(x: Tensor, name: str) -> Tensor:
             scale, shift = parameters[name].unbind(1)
-            statistics = buffers[f"{name}.mean"], buffers[f"{name}.variance"]
+            statistics = buffers.get(f"{name}.mean"), buffers.get(f"{name}.variance")
             return F.batch_norm(x, *statistics, scale.flatten(), shift.flatten(), training)
 
         def dropped(x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Run records as a pandas DataFrame, for analyses of one's own."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,12 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
     results = Path(results).expanduser()
     if not os.path.isdir(results):
         raise InputError(f"{results} is not a directory; name one that holds records")
-    rows = [_row(record) for record in load_all(results)]
+    return frame_of(load_all(results))
+
+
+def frame_of(records: Sequence[Record]) -> pd.DataFrame:
+    """The records as `load_results` gives them, in their order."""
+    rows = [_row(record) for record in records]
     settings = dict.fromkeys(name for row in rows for name in row if name.startswith("settings."))
     frame = pd.DataFrame(rows, columns=[*_FIRST, *settings, *_LAST])
     kinds = dict.fromkeys(Metrics.model_fields, float)

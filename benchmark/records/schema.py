@@ -5,7 +5,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from benchmark.records import metrics
 
@@ -55,6 +64,14 @@ class Provenance(_Part):
     digest: str | None = None  # in a file only: of the rest of the record, see `digest`
 
 
+class About(_Part):
+    """What the class of an external method says about it."""
+
+    title: Text | None = None
+    memoryless: bool | None = None
+    reference: Text | None = None
+
+
 class Record(_Part):
     """One run: a method on a stream with a seed, under settings that are all written out."""
 
@@ -68,6 +85,11 @@ class Record(_Part):
     status: Literal["complete", "diverged"]
     diverged: Divergence | None
     provenance: Provenance
+    about: About | None = None  # left out of text and digest where it is None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return {name: value for name, value in serialize(self).items() if name != "about" or value is not None}
 
     @model_validator(mode="after")
     def _follows_from_its_matrix(self) -> "Record":
@@ -110,10 +132,12 @@ def compose(
     seconds: float,
     diverged: Mapping[str, int] | None,
     provenance: Mapping[str, object],
+    about: About | None = None,
 ) -> Record:
     """The record of a run, its metrics worked out of the matrix of fractions.
 
-    matrix: [T, T], or the rows before the run diverged; seconds: this seed's share of the time.
+    matrix: [T, T], or the rows before the run diverged; seconds: this seed's share of the time; about: of an external
+    method.
     """
     status = "complete" if diverged is None else "diverged"
     return Record(
@@ -127,6 +151,7 @@ def compose(
         status=status,
         diverged=diverged,
         provenance=provenance,
+        about=about,
     )
 
 

@@ -102,7 +102,7 @@ def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
     matrices = np.array([met(run.accuracy_matrix) for run in complete if not unlike])
     return Cell(
         method=method,
-        label=row_label(method, variant),
+        label=row_label(method, variant, row.get("title")),
         variant=bool(variant),
         row=row,
         memoryless=memoryless(method),

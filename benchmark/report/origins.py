@@ -9,7 +9,7 @@ from benchmark.common.text import printable
 from benchmark.records.schema import Record
 from benchmark.records.store import path_of
 from benchmark.tables.formats import row_label, stream_label
-from benchmark.tables.table import variants
+from benchmark.tables.table import titles, variants
 
 UNKNOWN = "unknown"
 
@@ -46,15 +46,20 @@ def origins(records: Sequence[Record]) -> Origins:
     """The provenance of the records, in their order."""
     machine_of, machines = _named("M", [_machine(record) for record in records])
     data_of, data = _named("D", [_shown(record.provenance.data) for record in records])
-    runs = [_run(*said) for said in zip(records, variants(records), machine_of, data_of, strict=True)]
+    named = titles(records)
+    labels = [
+        row_label(record.method, variant, named.get(record.method))
+        for record, variant in zip(records, variants(records), strict=True)
+    ]
+    runs = [_run(*said) for said in zip(records, labels, machine_of, data_of, strict=True)]
     return Origins(runs, machines, data)
 
 
-def _run(record: Record, variant: Mapping[str, object], machine: str, data: str) -> Run:
+def _run(record: Record, label: str, machine: str, data: str) -> Run:
     origin, where = record.provenance, record.diverged
     return Run(
         stream=stream_label(record.stream),
-        label=row_label(record.method, variant),
+        label=label,
         seed=record.seed,
         status=f"diverged in task {where.task + 1}, step {where.step + 1}" if where else record.status,
         seconds=record.seconds,

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
@@ -38,7 +39,7 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"seconds": seconds, "shade": shade, "counted": counted}
-    parts = streams(records)
+    parts, titles = streams(records), table.titles(records)
     looks = drawing.styles(parts)
     style, script = _asset("report.css") + _sizes(parts), _asset("report.js")
     return environment.get_template("report.html.j2").render(
@@ -52,8 +53,8 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
         downloads=_downloads(records, expected_seeds),
         expected_seeds=expected_seeds,
         caption=caption(table.frame(records), table.streams(records), expected_seeds),
-        notes=(order_note, pairs_note),
-        row_label=row_label,
+        notes=(order_note, partial(pairs_note, titles=titles)),
+        row_label=lambda method, variant: row_label(method, variant, titles.get(method)),
         best_first=best_first,
         version=__version__,
         policy=_policy(style, script),

@@ -93,17 +93,22 @@ class Display:
     """Shows events; a context manager, so that the terminal is left as it was found.
 
     titles, phases, costs: of each unit its name, its number of phases, its share of the work in any measure.
-    watch: is shown every event first, by default `say`.
+    watch: is shown every event first, by default `say`; bars: show them where there is a terminal.
     """
 
     def __init__(
-        self, titles: Sequence[str], phases: Sequence[int], costs: Sequence[float], watch: Watch | None = None
+        self,
+        titles: Sequence[str],
+        phases: Sequence[int],
+        costs: Sequence[float],
+        watch: Watch | None = None,
+        bars: bool = True,
     ) -> None:
         self.titles, self.phases, self.costs, self.watch = titles, phases, costs, watch or say
         self.bars: dict[int, _Bars] = {}
         self.shares = [0.0] * len(titles)
         # Both, because a line printed into a pipe or file must not be caught by the bars.
-        shown = sys.stdout.isatty() and sys.stderr.isatty()
+        shown = bars and sys.stdout.isatty() and sys.stderr.isatty()
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.networks.external import network_named
+from benchmark.networks.external import is_code, network_named
 from benchmark.networks.registry import NetworkKind
 from benchmark.records.code_version import code_version
+from benchmark.streams.names import from_elsewhere
 from benchmark.training.external import method_named, settings_of
+from methods.catalogue import METHOD_ROWS
 from methods.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ class Unit:
     def title(self) -> str:
         """For a progress bar."""
         return named(self, self.seeds)
+
+    @property
+    def external(self) -> bool:
+        """Whether code that is not the suite's runs in its training."""
+        brought = (self.spec or self.method) not in METHOD_ROWS or from_elsewhere(self.source or self.stream)
+        return brought or is_code(self.network)
 
     @property
     def settings(self) -> Settings:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmark.common import memory
-from benchmark.common.loading import errors_told
+from benchmark.common.loading import check_import, errors_told, unchanged
 from benchmark.records import checkpoint, provenance, schema, store
 from benchmark.records.checkpoint import State
 from benchmark.runs import resume
@@ -26,6 +26,7 @@ from benchmark.runs.unit import Unit, named
 from benchmark.streams.build import Stream, build
 from benchmark.streams.names import arguments_of
 from benchmark.training import engine
+from benchmark.training.external import about
 from methods.errors import InputError
 
 Tell = Callable[[Event], None]
@@ -137,7 +138,9 @@ class _Work:
             for stream, outcome in zip(group, cell.outcomes, strict=True):
                 self.tell(Evaluated(self._place(stream.seed), list(outcome.accuracy_matrix)))
 
-        with _threads(threads), errors_told(self.unit.load()), memory.refused(self.unit.title):
+        method = self.unit.load()
+        check_import(method)
+        with _threads(threads), errors_told(method), unchanged(method), memory.refused(self.unit.title):
             outcomes = self._outcomes(group, begun, report, keep)
         for stream, outcome in zip(group, outcomes, strict=True):
             if not self._recorded(stream):
@@ -170,6 +173,7 @@ class _Work:
             outcome.seconds,
             outcome.diverged,
             origin,
+            about(self.unit.load()),
         )
         self.tell(Saved(store.save(self.results, record), record))
 

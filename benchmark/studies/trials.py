@@ -54,8 +54,11 @@ def recorded(method: str, stream: str, results: Path) -> list[Trial]:
 
 
 def text(methods: Sequence[str], stream: str, results: Path) -> str:
-    """A Markdown table of a stream's trials: what was tried, what came of it, which one the rule takes."""
-    rows = [row for method in methods for row in _rows(method, stream, results)]
+    """A Markdown table of a stream's trials: what was tried, what came of it, which one the rule takes.
+
+    Methods that are not in the paper's table have no trials.
+    """
+    rows = [row for method in methods if (method, stream) in PUBLISHED for row in _rows(method, stream, results)]
     return tabulate(
         rows,
         headers=HEADERS,

@@ -15,7 +15,7 @@ from benchmark.records.metrics import average_accuracies, met
 from benchmark.records.schema import Record
 from benchmark.streams.kinds import STREAMS
 from benchmark.tables.formats import row_label, stream_label
-from benchmark.tables.table import variants
+from benchmark.tables.table import titles, variants
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -50,9 +50,10 @@ def matrices(records: Sequence[Record]) -> dict[str, Curves]:
     in their number of tasks.
     """
     found: dict[str, dict[Row, list[ArrayLike]]] = {}
+    named = titles(records)
     for record, variant in zip(records, variants(records), strict=True):
         if record.status == "complete":
-            row = record.method, row_label(record.method, variant)
+            row = record.method, row_label(record.method, variant, named.get(record.method))
             found.setdefault(record.stream, {}).setdefault(row, []).append(record.accuracy_matrix)
     if not found:
         raise InputError("there are no complete runs to draw; make some with `python -m benchmark run`")

@@ -2,7 +2,8 @@
 
 import html
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -21,9 +22,12 @@ VERDICT = (
 )
 
 
-def row_label(method: str, variant: dict[str, object]) -> str:
-    """What a row or a curve is called: the method's title, and in brackets the settings that were changed."""
-    title = METHOD_ROWS[method].title if method in METHOD_ROWS else f"{method} (external)"
+def row_label(method: str, variant: dict[str, object], title: str | None = None) -> str:
+    """What a row or a curve is called: the method's title, and in brackets the settings that were changed.
+
+    title: of an external method; by default its id.
+    """
+    title = METHOD_ROWS[method].title if method in METHOD_ROWS else f"{title or method} (external)"
     return f"{title} [{variant_label(variant)}]" if variant else title
 
 
@@ -56,7 +60,7 @@ HEADERS = ["method", "memoryless", "accuracy %", "95 % interval", "paper", "forg
 OPTIONAL = ("95 % interval", "paper", "verdict")  # shown where a row of the stream has one
 
 
-def _row(row: pd.Series, expected: int) -> list[str]:
+def _row(row: pd.Series, expected: int, titles: Mapping[str, str]) -> list[str]:
     paper = (
         ("", "")
         if pd.isna(row["paper_accuracy"])
@@ -66,7 +70,7 @@ def _row(row: pd.Series, expected: int) -> list[str]:
         )
     )
     return [
-        row_label(row["method"], row["variant"]),
+        row_label(row["method"], row["variant"], titles.get(row["method"])),
         memoryless(row["method"]),
         _figure(row["accuracy_mean"], row["accuracy_std"], 1),
         _range(row["accuracy_low"], row["accuracy_high"]),
@@ -88,15 +92,17 @@ class _Block(NamedTuple):
 
 
 def _blocks(cells: pd.DataFrame, streams: Sequence[Stream], expected: int) -> Iterator[_Block]:
+    titled = cells.dropna(subset="title") if "title" in cells else cells[:0]
+    titles = dict(zip(titled["method"], titled.get("title", ()), strict=True))
     for stream in streams:
         part = cells[cells["stream"] == stream.stream]
-        rows = [_row(row, expected) for _, row in part.iterrows()]
+        rows = [_row(row, expected, titles) for _, row in part.iterrows()]
         shown = [n for n, header in enumerate(HEADERS) if header not in OPTIONAL or any(row[n] for row in rows)]
         yield _Block(
             stream_label(stream.stream),
             [HEADERS[n] for n in shown],
             [[row[n] for n in shown] for row in rows],
-            " ".join(filter(None, [order_note(stream), pairs_note(stream)])),
+            " ".join(filter(None, [order_note(stream), pairs_note(stream, titles)])),
         )
 
 
@@ -110,8 +116,11 @@ def order_note(stream: Stream) -> str:
     )
 
 
-def pairs_note(stream: Stream) -> str:
-    """Which of the stream's methods do not differ beyond noise; nothing where there is nothing to compare."""
+def pairs_note(stream: Stream, titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Which of the stream's methods do not differ beyond noise; nothing where there is nothing to compare.
+
+    titles: of external methods, by id.
+    """
     tested = [pair for pair in stream.pairs if pair.p is not None]
     if not tested:
         return "Pairs of methods: none has two common seeds to compare." if stream.pairs else ""
@@ -120,7 +129,10 @@ def pairs_note(stream: Stream) -> str:
     alike = [pair for pair in tested if not pair.differ]
     found = f"{len(tested) - len(alike)} of {len(tested)} differ beyond noise"
     if 0 < len(alike) < len(tested):
-        names = (f"{row_label(pair.first, {})} and {row_label(pair.second, {})}" for pair in alike)
+        names = (
+            " and ".join(row_label(method, {}, titles.get(method)) for method in (pair.first, pair.second))
+            for pair in alike
+        )
         found += f"; no difference beyond noise: {'; '.join(names)}"
     untested = len(stream.pairs) - len(tested)
     rest = f" Without two common seeds, not compared: {untested} more." if untested else ""

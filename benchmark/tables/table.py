@@ -88,10 +88,17 @@ def frame(records: Sequence[Record]) -> pd.DataFrame:
     diverged (further runs); accuracy_* (percent) and forgetting_* (fraction): mean, std (sample standard deviation
     over seeds), low and high (95 % interval of the mean); paper_*: the published figure and its deviation;
     difference_*: ours less the paper's; verdict (see benchmark.tables.verdict). What there is not is NaN or None: std, low
-    and high of a single run; whatever is the paper's unless at the protocol.
+    and high of a single run; whatever is the paper's unless at the protocol. title: of external methods that have one;
+    there is no such column where none has.
     """
     rows = [_row(*group) for group in _groups(records)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    cells, named = pd.DataFrame(rows, columns=COLUMNS), titles(records)
+    return cells.assign(title=cells["method"].map(named)) if named else cells
+
+
+def titles(records: Sequence[Record]) -> dict[str, str]:
+    """The titles that external methods give themselves, by id; of several the last one's."""
+    return {record.method: record.about.title for record in records if record.about and record.about.title}
 
 
 def streams(records: Sequence[Record]) -> list[Stream]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from itertools import chain
 
+from pydantic import ValidationError
+
 from benchmark.common.loading import file_of, place_of, shown
 from benchmark.records.schema import is_identifier, unrecordable
-from methods.catalogue import METHOD_ROWS
+from benchmark.training.external import about
+from methods.catalogue import METHOD_ROWS, misformed
 from methods.errors import InputError
 from methods.method import Method
 from methods.settings import Settings, settings_for
@@ -16,12 +19,14 @@ CALLS = {
     "phases": "tasks",
     "learning_rate": "self, phase",
     "direction": "self, net, batch",
+    "step_kind": "self",
     "penalty": "self",
     "after_phase": "self, net, recent",
     "state": "self",
     "restore": "self, state",
+    "schedule": "self, clock",
 }
-"""What the engine calls, and with what; `phases` is asked of the class."""
+"""What the engine calls, and with what; `phases` is asked of the class, and a method may have no `schedule`."""
 
 
 def check(method: type[Method]) -> None:
@@ -31,13 +36,19 @@ def check(method: type[Method]) -> None:
         _refuse(method, method.__init__, "__init__ must take (self, settings, problem)")
     for name, parameters in CALLS.items():
         function = getattr(method, name)
-        if not _takes(function, len(parameters.split(", "))):
+        if function is not None and not _takes(function, len(parameters.split(", "))):
             kind = "be a class method that takes (cls, tasks)" if name == "phases" else f"take ({parameters})"
             _refuse(method, function, f"{name} must {kind}")
     if hasattr(method, "train"):
         _refuse(method, method.train, "the engine trains it, so it has no train(); give yours another name")
     check_phases(method, 3)
     _check_settings(method)
+    _check_stream_settings(method)
+    try:
+        about(method)
+    except ValidationError as error:
+        first = error.errors()[0]
+        _refuse(method, method, f"its {first['loc'][0]} cannot be {str(first['input'])[:40]!r}: {first['msg']}")
 
 
 def _check_id(method: type[Method]) -> None:
@@ -76,6 +87,23 @@ def _check_settings(method: type[Method]) -> None:
         _refuse(method, own, str(error))
     if name is not None:
         _refuse(method, own, f"its setting '{name}' cannot be recorded: it must be a number, a truth value or text")
+
+
+def _check_stream_settings(method: type[Method]) -> None:
+    chosen = method.stream_settings
+    wrong = misformed(chosen)
+    if wrong:
+        _refuse(method, method, wrong)
+    for stream, own in chosen.items():
+        try:
+            unknown = [name for name in own if name not in method.Settings.model_fields]
+            if unknown:
+                raise InputError(f"there is no setting '{unknown[0]}'")
+            name = unrecordable(settings_for(method.id, stream, None, method.Settings, chosen))
+        except InputError as error:
+            _refuse(method, method, f"stream_settings of '{stream}': {error}")
+        if name is not None:
+            _refuse(method, method, f"stream_settings of '{stream}': '{name}' cannot be recorded")
 
 
 def _takes(function: object, count: int) -> bool:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from benchmark.common.loading import file_of, place_of
 from benchmark.streams.build import Stream, build
+from benchmark.training.directions import wrong_direction
 from benchmark.training.engine import Cell
-from methods.errors import InputError
+from methods.errors import InputError, UnitError
 from methods.method import Method
 from methods.settings import Settings, settings_for
 
@@ -50,9 +51,9 @@ def findings(method: type[Method]) -> Iterator[Finding]:
         try:
             with torch.no_grad():
                 attempt(method)
-        except Broken as error:
+        except (Broken, UnitError) as error:
             why = str(error)
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             why = place_of(error, file_of(method))
         yield Finding(clause, why)
 
@@ -145,7 +146,7 @@ def learns(method: type[Method]) -> None:
 
 def checks_settings(method: type[Method]) -> None:
     """Its own settings refuse what is no number where one is meant, and numbers out of any range."""
-    values = settings_for(method.id, "permuted-digits", None, method.Settings)
+    values = settings_for(method.id, "permuted-digits", None, method.Settings, method.stream_settings)
     for name in method.Settings.model_fields.keys() - Settings.model_fields.keys():
         number = isinstance(getattr(values, name), int | float) and not isinstance(getattr(values, name), bool)
         if number and _taken(method, name, "-1e300") and _taken(method, name, "1e300"):
@@ -171,7 +172,7 @@ def _cell(
     past: list[int] | None = None,
 ) -> Cell:
     """An untrained cell; with `past` only these tasks are the seeds' own, and no test set is."""
-    settings = settings_for(method.id, stream, changes, method.Settings)
+    settings = settings_for(method.id, stream, changes, method.Settings, method.stream_settings)
     streams = [_stream(stream, seed, settings.tasks, settings.train_examples) for seed in seeds]
     if past is not None:
         others = [_stream(stream, seed + 100, settings.tasks, settings.train_examples) for seed in seeds]
@@ -212,21 +213,17 @@ def _stored(cell: Cell) -> dict[str, Tensor]:
 
 
 def _check_direction(given: object, theta: Tensor) -> None:
-    if not isinstance(given, Tensor) and not (hasattr(given, "dense") and hasattr(given, "add_to")):
-        raise Broken(f"direction() gives a {type(given).__name__}; give net.gradient(batch) or a tensor [S, P]")
+    wrong = wrong_direction(given, theta)
+    if wrong:
+        raise Broken(wrong)
     values = given if isinstance(given, Tensor) else given.dense()
-    if values.shape != theta.shape or values.dtype != theta.dtype:
-        raise Broken(
-            f"direction() gives {values.dtype} {list(values.shape)}; give {theta.dtype} {list(theta.shape)}, "
-            "one row a seed, as net.gradient(batch).dense()"
-        )
     if not values.isfinite().all():
-        raise Broken("direction() gives numbers that are infinite or none; is something divided by 0?")
+        raise Broken("direction() gives numbers that are infinite or NaN; is something divided by 0?")
 
 
 def _taken(method: type[Method], name: str, value: str) -> bool:
     try:
-        settings_for(method.id, "permuted-digits", {name: value}, method.Settings)
+        settings_for(method.id, "permuted-digits", {name: value}, method.Settings, method.stream_settings)
     except InputError:
         return False
     return True

@@ -15,16 +15,19 @@ from torch import Tensor
 
 from benchmark.common import cuda_graphs
 from benchmark.common.device import compute_in_float32, denormals_as_zero
+from benchmark.common.loading import file_of, is_external, shown
 from benchmark.common.randomness import Randomness
 from benchmark.networks.external import network_named
 from benchmark.networks.registry import NetworkKind, check_fits
 from benchmark.records.checkpoint import Outcome
 from benchmark.streams.build import Stream, on_device
-from benchmark.training.optimizers import Step
+from benchmark.training.directions import guarded
+from benchmark.training.optimizers import Optimizer, Step, TorchStep
 from benchmark.training.phases import PhaseData, RecentData
+from benchmark.training.schedules import rates, schedule_of
 from methods.batch import Batch
+from methods.clock import Clock
 from methods.method import Method, Problem
-from methods.registry import moment
 from methods.settings import Settings
 
 MORE_ELSEWHERE = 8
@@ -99,9 +102,15 @@ class Cell:
         self.net = self.network.build(first.shape, first.heads, first.classes, settings, self.random)
         problem = Problem(len(streams), len(first.train), first.classes, first.shape, self.device, self.random)
         self.method = method(settings, problem)
+        if is_external(method):
+            self.method.direction = guarded(self.method, shown(file_of(method)))
+        self.optimizer = Optimizer(self.net.theta, settings)
+        self.schedule = schedule_of(settings, self.method)
         self.outcomes = [Outcome() for _ in streams]
         self._broken = torch.full((len(streams),), NEVER, device=self.device)
         self.phase, self.phases = 0, self.method.phases(len(first.train))
+        lengths = [sum(len(first.train[task]) for task in tasks) for tasks in self.phases]
+        self.steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]  # of each phase
 
     @property
     def finished(self) -> bool:
@@ -111,8 +120,7 @@ class Cell:
     def train(self, report: Report, keep: Keep = lambda cell: None) -> list[Outcome]:
         """Train through the phases that are left; fill and return the outcomes."""
         data = [PhaseData(self.streams, tasks, self.device) for tasks in self.phases]
-        steps = [-(-len(part) // self.settings.batch_size) * self.settings.epochs for part in data]
-        started = time.perf_counter()
+        steps, started = self.steps, time.perf_counter()
         for phase in range(self.phase, len(data)):
             done, part = sum(steps[:phase]), data[phase]
             self.random.begin_phase()
@@ -130,11 +138,12 @@ class Cell:
     def state(self) -> dict[str, Tensor]:
         """All that outlives a phase besides `phase` and `outcomes`, as tensors.
 
-        Momentum is not in it, as it begins at 0 with every epoch, nor are numbers drawn ahead.
+        The optimizer's state is in it where it lives for the run. Numbers drawn ahead are not.
         """
         buffers = {f"buffer.{name}": value for name, value in self.net.buffers.items()}
         own = {f"method.{name}": value for name, value in self.method.state().items()}
-        return {"theta": self.net.theta, "generators": self.random.state()} | buffers | own
+        steps = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
+        return {"theta": self.net.theta, "generators": self.random.state()} | buffers | own | steps
 
     def restore(self, phase: int, outcomes: list[Outcome], tensors: Mapping[str, Tensor]) -> None:
         """Take back what an equal cell had reached. Raises Misfit where it was another kind of cell."""
@@ -145,6 +154,8 @@ class Cell:
             self.random.restore(tensors["generators"])
             own = {name: value.to(self.device) for name, value in tensors.items() if name.startswith("method.")}
             self.method.restore({name.removeprefix("method."): value for name, value in own.items()})
+            steps = {name: value for name, value in tensors.items() if name.startswith("optimizer.")}
+            self.optimizer.restore({name.removeprefix("optimizer."): value for name, value in steps.items()})
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise Misfit("the saved state does not fit the run") from error
         self.phase, self.outcomes = phase, [replace(outcome) for outcome in outcomes]
@@ -156,24 +167,36 @@ class Cell:
         penalty = self.method.penalty()
         steps = -(-len(data) // self.settings.batch_size)
         self._broken.fill_(NEVER)
+        self.optimizer.begin_phase()
         for epoch in range(self.settings.epochs):
-            take = self._step(Step(self.net.theta, rate, self.settings.momentum, penalty))
+            rate_of = rates(self.schedule, rate, self._clock(phase, epoch, steps), steps)
+            step = self.optimizer.begin_epoch(rate_of[0], penalty)
+            take = self._step(step, len(set(rate_of)) == 1)
             order = self.random.order(len(data)) if self.settings.shuffle else data.own_order()
             later = (self.settings.epochs - 1 - epoch) * steps
             for index, batch in enumerate(data.batches(order, self.settings.batch_size, later)):
+                step.at(rate_of[index])
                 take(batch)
                 if index % 50 == 49 or index == steps - 1:
                     self._note_divergence(epoch * steps + index)
                     report(epoch * steps + index + 1)
         return order
 
-    def _step(self, step: Step) -> cuda_graphs.Take:
+    def _clock(self, phase: int, epoch: int, steps: int) -> Clock:
+        """The clock at the start of an epoch of `steps` steps."""
+        before, done = sum(self.steps[:phase]), epoch * steps
+        counts = self.steps[phase], before + done, sum(self.steps)
+        return Clock(phase, len(self.phases), epoch, self.settings.epochs, done, *counts)
+
+    def _step(self, step: Step | TorchStep, one_rate: bool) -> cuda_graphs.Take:
         def take(batch: Batch) -> None:
             step(self.method.direction(self.net, batch))
 
         if not self.network.recordable:
             return take
-        return cuda_graphs.steps(take, self.random, partial(moment, self.method))
+        # a graph of a whole step would keep its rate, and torch.optim's count of steps, as they were recorded
+        whole = one_rate and isinstance(step, Step)
+        return cuda_graphs.steps(take, self.random, self.method.step_kind if whole else lambda: None)
 
     def _note_divergence(self, step: int) -> None:
         """Keep on the device which seeds are lost by now and since when, so that a GPU need not wait for the CPU."""

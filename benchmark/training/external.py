@@ -7,14 +7,12 @@ package. What takes time to import is imported where it is needed, for the comma
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.common.loading import module_of_file, place_of, shown
+from benchmark.common.loading import attribute, classes_of, module_of_file, shown
 from benchmark.networks.external import check_arguments, network_named
 from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
@@ -25,6 +23,7 @@ from methods.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from benchmark.records.schema import About
     from methods.method import Method
     from methods.settings import Settings
 
@@ -76,9 +75,10 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
     stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
     The override `network` is what benchmark.networks.external names it by; the settings hold its id.
     """
+    from benchmark.training import optimizer_names, schedules
     from methods.settings import settings_for
 
-    arguments, others = split(stream, overrides or {})
+    (arguments, others), method = split(stream, overrides or {}), None
     network = str(others.get("network", ""))
     others |= _network(stream, arguments, others)
     if spec in METHOD_ROWS:
@@ -87,7 +87,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         from benchmark.records.schema import unrecordable
 
         method = method_named(spec)
-        settings = settings_for(method.id, stream_id(stream), others, method.Settings)
+        settings = settings_for(method.id, stream_id(stream), others, method.Settings, method.stream_settings)
         name = unrecordable(settings)  # told now, for a record is made when all is trained
         if name is not None:
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
@@ -96,7 +96,10 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
             f"setting 'dropout' has no effect on {settings.network}, an external network; where its function takes a "
             "dropout, give --set network.dropout=VALUE"
         )
-    return with_arguments(settings, arguments)
+    settings = with_arguments(settings, arguments)
+    optimizer_names.check(settings)
+    schedules.schedule_of(settings, method)
+    return settings
 
 
 def _network(stream: str, arguments: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
@@ -119,12 +122,25 @@ def sources_of(spec: str, stream: str) -> dict[str, str]:
     if spec in METHOD_ROWS:
         return sources_for(spec, stream_id(stream))
     method = method_named(spec)
-    return sources_for(method.id, stream_id(stream), method.Settings)
+    return sources_for(method.id, stream_id(stream), method.Settings, method.stream_settings)
 
 
 def id_of(spec: str) -> str:
     """The id under which a method's runs are recorded."""
     return spec if spec in METHOD_ROWS else method_named(spec).id
+
+
+def forget() -> None:
+    """Load external methods anew when they are next named, as a file that was edited meanwhile."""
+    _external.cache_clear()
+
+
+def about(method: type[Method]) -> About | None:
+    """The title, memoryless and reference of an external class; None where it gives none, and for the suite's own."""
+    from benchmark.records.schema import About
+
+    given = {name: getattr(method, name) for name in About.model_fields if getattr(method, name, None) is not None}
+    return About(**given) if given and method.__module__.partition(".")[0] not in ("benchmark", "methods") else None
 
 
 @cache
@@ -146,9 +162,7 @@ def _external(spec: str) -> type[Method]:
 def _only_method(module: ModuleType, file: str) -> type[Method]:
     from methods.method import Method
 
-    classes = [
-        value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__
-    ]
+    classes = classes_of(module)
     methods = [cls for cls in classes if issubclass(cls, Method)]
     if len(methods) == 1:
         return methods[0]
@@ -160,16 +174,7 @@ def _only_method(module: ModuleType, file: str) -> type[Method]:
 def _attribute(module: str, path: str) -> type[Method]:
     from methods.method import Method
 
-    file = None
-    try:
-        found = find_spec(module)
-        if found is None:
-            raise ModuleNotFoundError(f"No module named '{module}'")
-        file, value = found.origin, importlib.import_module(module)
-        for name in path.split("."):
-            value = getattr(value, name)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"--method: {module}:{path}: {place_of(error, file) if file else error}") from error
+    value = attribute(module, path, "--method")
     if not (isinstance(value, type) and issubclass(value, Method)):
         raise InputError(f"--method: {module}:{path} is no subclass of methods.method.Method")
     return value

@@ -21,6 +21,9 @@ class SI(Method):
     """
 
     id = "si"
+    title = "SI"
+    memoryless = True
+    reference = "Zenke et al., Continual Learning Through Synaptic Intelligence, ICML 2017"
 
     class Settings(Method.Settings):
         si_c: Strength = Field(0.1, description="paper, section 5, permuted MNIST")

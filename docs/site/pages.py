@@ -32,7 +32,8 @@ def _methods() -> Iterator[str]:
 
 def _settings() -> Iterator[str]:
     yield "# Settings and their sources\n"
-    yield "Written from `methods/settings.py`; `python -m benchmark list --settings` prints the same.\n"
+    yield "Written from `methods/settings.py` and the methods' own files; "
+    yield "`python -m benchmark list --settings` prints the same.\n"
     for stream, kind in STREAMS.items():
         yield f"## {kind.title}\n"
         yield f"{kind.source}\n"

@@ -14,7 +14,7 @@ from benchmark.cli.main import main
 from benchmark.cli.options import FORMATS
 from benchmark.records import store
 from benchmark.runs import plan
-from benchmark.runs.executors import base
+from benchmark.runs.executors import EXECUTORS, base
 from benchmark.streams import archives, build
 from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
@@ -179,6 +179,8 @@ FAULTS = {
     "--seed": ("run", beyond(0, 2**32 - 1) | NO_NUMBER),
     "--jobs": ("run", beyond(1, 1024) | NO_NUMBER),
     "--device": ("run", unknown(("auto", "cpu", "cuda"))),
+    "--executor": ("run", unknown(EXECUTORS)),
+    "--executor-option": ("run", TEXT.filter(lambda text: "=" not in text)),
     "--format": ("table", unknown(FORMATS)),
     "--set": ("run", unknown(Settings.model_fields)),
     "--data": ("data", st.sampled_from(["none/at/all", "file", "~no-such-person", "x" * 300])),
@@ -228,7 +230,7 @@ def test_a_setting_is_in_its_range_or_refused_by_name(name, value):
 
 
 def test_every_setting_has_limits_here():
-    assert set(LIMITS) == set(Settings.model_fields)
+    assert set(LIMITS) == {name for name, field in Settings.model_fields.items() if field.is_required()}
 
 
 @examples(2000)
@@ -239,4 +241,4 @@ def test_any_changes_of_settings_are_taken_or_refused_in_one_line(changes):
     except InputError as error:
         assert str(error).isprintable() and any(repr(name)[:50] in str(error) for name in changes)
     else:
-        assert set(changes) <= set(dict(read))
+        assert set(changes) <= set(read.everything())

@@ -132,7 +132,7 @@ def test_json_of_list_and_data(capsys):
     assert main(["list", "--json", "--method", "ewc", "--stream", "permuted-mnist"]) == 0
     (cell,) = json.loads(capsys.readouterr().out)
     assert cell["settings"]["batch_size"] == {"value": 32, "source": "published code, replicate_mnist.sh"}
-    assert cell["settings"].keys() == dict(settings_for("ewc", "permuted-mnist")).keys()
+    assert cell["settings"].keys() == settings_for("ewc", "permuted-mnist").everything().keys()
     assert main(["data", "--json"]) == 0
     assert [row["dataset"] for row in json.loads(capsys.readouterr().out)] == ["mnist", "cifar100", "digits"]
 

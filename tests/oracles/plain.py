@@ -13,6 +13,9 @@ from benchmark.common.randomness import Randomness
 from benchmark.networks.mlp import CACHE_LINE
 from methods.settings import Settings
 
+RESTATED = ("naive", "ewc", "agem", "er-reservoir", "stable-sgd", "multitask")
+"""The methods whose rules stand below."""
+
 
 def in_a_row(values: Tensor) -> Tensor:
     """One value a parameter, [P], as in a row of the engine: zeros follow up to the next cache line."""
@@ -48,19 +51,29 @@ class PlainRun:
     def __init__(self, method: str, stream, settings: Settings) -> None:
         self.method, self.stream, self.settings = method, stream, settings
         self.random = Randomness([stream.seed], torch.device("cpu"))
-        self.net = PlainMLP(stream.shape[0], settings, stream.heads * stream.classes, self.random)
+        self.net = self.network()
         self.memory: list[tuple[Tensor, int, int]] = []
         self.room = settings.memory_per_class * stream.classes * len(stream.train)
         self.seen, self.anchor, self.fisher = 0, None, None
 
-    def loss(self, examples: list[tuple[Tensor, int, int]]) -> Tensor:
-        """Mean cross-entropy of (image, label, task) examples, each scored by its own head."""
-        images, labels, tasks = zip(*examples)
-        outputs = self.net(torch.stack(images).flatten(1))
+    def network(self) -> nn.Module:
+        """The untrained network."""
+        return PlainMLP(self.stream.shape[0], self.settings, self.stream.heads * self.stream.classes, self.random)
+
+    def outputs(self, examples: list[tuple]) -> Tensor:
+        """The outputs of all heads for (image, label, task, ...) examples, [n, heads * C]."""
+        return self.net(torch.stack([example[0] for example in examples]).flatten(1))
+
+    def own_head(self, outputs: Tensor, examples: list[tuple]) -> Tensor:
+        """The outputs of each example's own head, [n, C]."""
         classes = self.stream.classes
-        starts = [task * classes if self.stream.heads > 1 else 0 for task in tasks]
-        own = torch.stack([row[start : start + classes] for row, start in zip(outputs, starts)])
-        return F.cross_entropy(own, torch.tensor(labels))
+        starts = [example[2] * classes if self.stream.heads > 1 else 0 for example in examples]
+        return torch.stack([row[start : start + classes] for row, start in zip(outputs, starts)])
+
+    def loss(self, examples: list[tuple]) -> Tensor:
+        """Mean cross-entropy of (image, label, task) examples, each scored by its own head."""
+        own = self.own_head(self.outputs(examples), examples)
+        return F.cross_entropy(own, torch.tensor([example[1] for example in examples]))
 
     def gradient(self, loss: Tensor) -> Tensor:
         """Flat gradient, weights in the engine's [in, out] layout."""

@@ -18,7 +18,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from benchmark.cli.main import main  # noqa: E402
 from benchmark.records import store  # noqa: E402
 from benchmark.runs.executors import base  # noqa: E402
-from benchmark.runs.executors import ray as on_ray  # noqa: E402
+from benchmark.runs.executors import ray_driver as on_ray  # noqa: E402
 from benchmark.runs.progress import Advance  # noqa: E402
 from tests.support.writers import leftovers, numbers  # noqa: E402
 

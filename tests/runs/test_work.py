@@ -196,9 +196,11 @@ def test_what_is_wrong_in_a_worker_is_one_input_error(tmp_path):
 
 
 def workers_of(pid: int) -> list[psutil.Process]:
-    """The spawned processes under it, as the kernel sees them: the one that waits for them may not know yet."""
+    """The worker processes under it, as the kernel sees them: forks of the server, or spawned."""
+    servers = [child for child in psutil.Process(pid).children() if "forkserver" in " ".join(child.cmdline())]
+    forked = [child for server in servers for child in server.children()]
     children = psutil.Process(pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [*forked, *(child for child in children if "spawn_main" in " ".join(child.cmdline()))]
 
 
 def interrupted(results: Path, stop) -> tuple[int, str, list[psutil.Process]]:
@@ -230,7 +232,6 @@ def interrupted(results: Path, stop) -> tuple[int, str, list[psutil.Process]]:
 STOPS = {
     "SIGINT": (lambda process, _: process.send_signal(signal.SIGINT), 130, "the same command goes on"),
     "SIGKILL": (lambda process, _: process.kill(), -signal.SIGKILL, None),
-    "a worker lost": (lambda _, spawned: spawned[0].kill(), 2, "a worker process was killed"),
 }
 
 

@@ -3,7 +3,7 @@
     python -m tests.speed.gpu steps|seeds|table|show
 
 `make bench-gpu` does one after the other. `table` trains all 90 runs into results/gpu; `show` writes what has been
-measured into docs/performance.md and README.md.
+measured into docs/performance.md.
 """
 
 from __future__ import annotations

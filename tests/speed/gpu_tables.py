@@ -15,21 +15,12 @@ from methods.catalogue import METHOD_ROWS
 from tests.speed.speed_tables import markdown, micro
 
 FIGURES = PROJECT / "results" / "gpu.json"
-PAGE, README = PROJECT / "docs" / "performance.md", PROJECT / "README.md"
+PAGE = PROJECT / "docs" / "performance.md"
 
 
 def show(kept: dict) -> None:
-    """Write the tables into the page, and a sentence into the README."""
+    """Write the tables into the page."""
     insert(document(kept, FIGURES.parent), PAGE, "gpu")
-    insert(sentence(kept), README, "gpu")
-
-
-def sentence(kept: dict) -> str:
-    """What a GPU brings, in short."""
-    return (
-        f"With `--device cuda` the 90 runs took {kept['table'] / 60:.1f} minutes on one {kept['processor']} "
-        f"({kept['date']}, the settings of that day); [their figures beside the CPU's](docs/performance.md#on-a-gpu)."
-    )
 
 
 def document(kept: dict, results: Path) -> str:

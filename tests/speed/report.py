@@ -1,6 +1,6 @@
-"""From the raw timings to results/speed.json, results/speed.md and the tables in three documents.
+"""From the raw timings to results/speed.json, results/speed.md and the tables in two documents.
 
-    python -m tests.speed.report out/bench.json results docs/performance.md docs/scaling.md README.md
+    python -m tests.speed.report out/bench.json results docs/performance.md docs/scaling.md
 
 A time is the median over the turns; a ratio is the median of the ratios within a turn, so that a machine's
 slow spells, which strike neighbours alike, do not enter it.
@@ -12,11 +12,9 @@ import json
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-
-from benchmark.common.files import insert  # noqa: E402
-from tests.speed.speed_tables import cost_table, document, of_other_machines, speed_table  # noqa: E402
-from tests.speed.timings import Timings  # noqa: E402
+from benchmark.common.files import insert
+from tests.speed.speed_tables import cost_table, document, of_other_machines, speed_table
+from tests.speed.timings import Timings
 
 
 def summary(timings: Timings, raw: dict) -> dict:
@@ -39,7 +37,7 @@ def summary(timings: Timings, raw: dict) -> dict:
     }
 
 
-def main(raw_path: str, results: str, page: str, scaling: str, readme: str) -> None:
+def main(raw_path: str, results: str, page: str, scaling: str) -> None:
     """Write and print everything; exit code 2 where the data sets were missing."""
     raw = json.loads(Path(raw_path).read_text(encoding="utf-8"))
     timings = Timings(raw["benchmarks"])
@@ -57,7 +55,6 @@ def main(raw_path: str, results: str, page: str, scaling: str, readme: str) -> N
     text = document(speed, of_other_machines(folder))
     insert(text, Path(page), "speed")
     insert(cost_table(speed), Path(scaling), "cost")
-    insert(speed_table(speed), Path(readme), "speed")
     print(text)
 
 

@@ -14,13 +14,11 @@ PROJECT = Path(__file__).resolve().parents[2]
     "page, kept, shown",
     [
         ("docs/performance.md", "gpu.json", lambda kept: gpu_tables.document(kept, PROJECT / "results")),
-        ("README.md", "gpu.json", gpu_tables.sentence),
         (
             "docs/performance.md",
             "speed.json",
             lambda kept: speed_tables.document(kept, speed_tables.of_other_machines(PROJECT / "results")),
         ),
-        ("README.md", "speed.json", speed_tables.speed_table),
         ("docs/scaling.md", "speed.json", speed_tables.cost_table),
     ],
 )

@@ -117,8 +117,8 @@ DEFECTS = (
     Defect(
         "momentum carried over epochs",
         "benchmark/training/engine.py",
-        "            take = self._step(Step(self.net.theta",
-        "            take = take if epoch else self._step(Step(self.net.theta",
+        "            step = self.optimizer.begin_epoch(",
+        "            step = step if epoch else self.optimizer.begin_epoch(",
     ),
     Defect(
         "dropout active in evaluation",

@@ -49,6 +49,22 @@ def test_naive_is_the_suites_naive(stream):
     assert mine.accuracy_matrix[1][1] > 0.4  # it has learned
 
 
+def test_an_optimizer_is_kept_through_the_run_as_the_suites_with_that_lifetime():
+    adam = {"optimizer": "adam", "learning_rate": 0.003}
+    their = theirs("Naive", "permuted-digits", 1, **adam)
+    assert_same(ours("naive", "permuted-digits", 1, optimizer_lifetime="run", **adam), their)
+    anew = ours("naive", "permuted-digits", 1, **adam)
+    assert not np.allclose(
+        np.array(anew.accuracy_matrix, float), np.array(their.accuracy_matrix, float), equal_nan=True
+    )
+
+
+@pytest.mark.parametrize("changes", [{"schedule": "cosine"}, {"optimizer_lifetime": "task"}])
+def test_a_schedule_and_a_lifetime_are_refused(changes):
+    with pytest.raises(InputError, match=f"avalanche:Naive cannot have .*{next(iter(changes))}: Avalanche"):
+        theirs("Naive", "permuted-digits", 0, **changes)
+
+
 def test_agem_is_the_suites_agem_where_both_remember_all_of_the_first_task():
     mine = ours("agem", "permuted-digits", 2, memory_per_class=10, memory_batch=100)
     their = theirs("AGEM", "permuted-digits", 2, patterns_per_exp=100, sample_size=100)

@@ -73,3 +73,16 @@ def test_a_run_comes_out_the_same_again(method, stream):
         second.train(lambda *_: None)
     assert torch.equal(first.net.theta, second.net.theta)
     assert first.outcomes[0].accuracy_matrix == second.outcomes[0].accuracy_matrix
+
+
+@pytest.mark.parametrize(
+    "changes", [{"optimizer": "adam", "learning_rate": 0.01}, {"schedule": "cosine"}], ids=["adam", "cosine"]
+)
+def test_another_optimizer_or_a_schedule_trains_as_on_the_cpu_and_without_waiting(changes):
+    changes = {"momentum": 0.0, "epochs": 2} | changes
+    there = cell("ewc", "permuted-digits", "cuda", **changes)
+    train_two_phases(there, no_wait)
+    here, new = cell("ewc", "permuted-digits", "cpu", **changes), cell("ewc", "permuted-digits", "cpu", **changes)
+    train_two_phases(here)
+    moved = (here.net.theta - new.net.theta).abs().max()
+    assert (there.net.theta.cpu() - here.net.theta).abs().max() < 1e-2 * moved

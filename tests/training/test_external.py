@@ -110,6 +110,39 @@ def test_its_runs_are_recorded_and_shown_as_external(mine, capsys):
     assert "did you mean 'mine'?" in capsys.readouterr().err
 
 
+SAID = SOURCE.replace(
+    'id = "mine"\n',
+    'id = "mine"\n    title = "My method"\n    memoryless = False\n    reference = "a draft of ours"\n'
+    '    stream_settings = {"split-digits": {"batch_size": (5, "for few examples"), "scale": (3.0, "our search")}}\n',
+)
+
+
+def test_what_its_class_says_about_it_is_used(mine, capsys):
+    """Its settings on a stream; its title wherever a row is named."""
+    mine.write_text(SAID)
+    assert main(["list", "--method", "./mine.py", "--stream", "split-digits"]) == 0
+    out = capsys.readouterr().out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["batch_size", "5", "for", "few", "examples"] in lines and ["scale", "3.0", "our", "search"] in lines
+    assert "mine  My method, not memoryless: a draft of ours" in out
+    command = [*RUN, "--jobs", "1", "--method", "./mine.py", "--method", "naive", "--results", "results"]
+    assert main(command) == 0
+    (record, other) = store.load_all(Path("results"))[::2]
+    assert dict(record.about) == {"title": "My method", "memoryless": False, "reference": "a draft of ours"}
+    assert (record.settings["batch_size"], record.settings["scale"], other.about) == (5, 3.0, None)
+    mine.write_text(SAID.replace("a draft of ours", "our paper").replace("My method", "Mine"))
+    capsys.readouterr()
+    assert main(command) == 0 and "4 recorded already" in capsys.readouterr().out
+    for form in ("markdown", "latex", "html"):
+        assert main(["table", "--results", "results", "--format", form]) == 0
+        assert "My method (external)" in capsys.readouterr().out
+    assert main(["table", "--results", "results", "--format", "csv"]) == 0
+    first, *rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+    assert [(row[0], row[first.index("title")]) for row in rows] == [("naive", ""), ("mine", "My method")]
+    assert main(["report", "--results", "results"]) == 0
+    assert Path("results/report.html").read_text(encoding="utf-8").count("My method (external)") > 3
+
+
 def test_worker_processes_load_it_again_and_get_the_same_numbers(mine):
     command = [*RUN, "--method", "./mine.py", "--stream", "permuted-digits"]
     assert main([*command, "--jobs", "1", "--results", str(mine.parent / "one")]) == 0
@@ -153,6 +186,19 @@ BAD = {
     "a setting that no record holds": (
         CLASS + "    class Settings(Method.Settings):\n        a: tuple = (1, 2)\n",
         ["'a' cannot be recorded"],
+    ),
+    "a title that no record holds": (CLASS + "    title = 7\n", ["its title cannot be '7'", "string"]),
+    "settings on a stream without a source": (
+        CLASS + "    stream_settings = {'split-digits': {'epochs': 2}}\n",
+        ["bad.py, line 2", "'epochs' must be a value and its source"],
+    ),
+    "an unknown setting on a stream": (
+        CLASS + "    stream_settings = {'split-digits': {'epoch': (2, 'a guess')}}\n",
+        ["stream_settings of 'split-digits'", "no setting 'epoch'"],
+    ),
+    "an impossible setting on a stream": (
+        CLASS + "    stream_settings = {'split-digits': {'epochs': (0, 'a guess')}}\n",
+        ["stream_settings of 'split-digits'", "'epochs' cannot be 0"],
     ),
     "an impossible default": (
         CLASS + "    class Settings(Method.Settings):\n        learning_rate: float = -1.0\n",
@@ -228,7 +274,7 @@ def test_a_direction_of_another_shape_is_told(mine, capsys):
     mine.write_text(SOURCE.replace("* self.settings.scale", "[:, :7]"))
     assert main([*RUN, "--method", "./mine.py", "--results", "results", "--jobs", "1"]) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "mine.py: RuntimeError" in err and "check-method" in err
+    assert err.count("\n") == 1 and "mine.py: direction() gives torch.float32 [2, 7]" in err and "[2, " in err
 
 
 def test_the_suite_s_own_defects_keep_their_traceback():

@@ -164,3 +164,18 @@ def test_state_comes_back(method):
     two.restore(one.state())
     assert one.state().keys() == two.state().keys() != set()
     assert all(torch.equal(value, two.state()[name]) for name, value in one.state().items())
+
+
+def test_the_kind_of_a_step_is_that_of_the_class_itself():
+    """A subclass may do other things in its steps, so that recording them is for it to allow."""
+
+    class Other(METHODS["naive"]):
+        def direction(self, net, batch):
+            return super().direction(net, batch)
+
+    settings = settings_for("naive", "permuted-digits")
+    assert METHODS["naive"](settings, problem()).step_kind() == () and Other(settings, problem()).step_kind() is None
+    agem = make("agem", memory_batch=1)
+    kinds = [agem.step_kind()]
+    agem.memory.offer(batch(torch.zeros(SEEDS, 2, 2)))
+    assert [*kinds, agem.step_kind(), make("ewc").step_kind()] == [0, 2, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,11 +56,11 @@ def check_network(
     raise typer.Exit(1 if failed else 0)
 
 
-def _trial(source: str, changes: dict[str, str], data: Path | None) -> Trial:
+def _trial(source: str, changes: Mapping[str, object], data: Path | None) -> Trial:
     from benchmark.networks.external import network_named
     from benchmark.training.external import settings_of
 
-    kind = network_named(changes["network"])
+    kind = network_named(str(changes["network"]))
     settings_of("naive", source, changes)  # a mistyped argument is told before the stream is built
     from benchmark.streams.build import build, kind_named
     from benchmark.streams.names import arguments_of
@@ -67,6 +68,6 @@ def _trial(source: str, changes: dict[str, str], data: Path | None) -> Trial:
 
     tasks = min(TASKS, kind_named(source, 0, changes, data).tasks)
     small = {"tasks": tasks, "train_examples": EXAMPLES, "batch_size": 10, "learning_rate": 0.01}
-    settings = settings_of("naive", source, small | changes)
+    settings = settings_of("naive", source, small | dict(changes))
     whole = (settings.tasks, settings.train_examples, data, arguments_of(settings))
     return Trial(kind, [few(build(source, seed, *whole), TESTS) for seed in (0, 1)], settings)

@@ -11,6 +11,7 @@ from benchmark.cli.app import app
 from benchmark.cli.options import Changes, Data, Json, Methods, Streams
 from benchmark.streams.kinds import PAPER_STREAMS, StreamKind
 from benchmark.streams.names import from_elsewhere
+from methods.catalogue import METHOD_ROWS
 
 
 @app.command(
@@ -45,7 +46,8 @@ def list_(
     if as_json:
         print(listing.settings_json(methods, cells))
     else:
-        print("\n\n".join([*map(listing.stream, kinds), listing.settings(methods, cells)]))
+        said = [listing.external_method(spec) for spec in methods if spec not in METHOD_ROWS]
+        print("\n\n".join(filter(None, [*map(listing.stream, kinds), *said, listing.settings(methods, cells)])))
 
 
 def _recognised(

@@ -26,7 +26,10 @@ class {title}(Method):
         direction = scale * g,    g = gradient of the mean cross-entropy of the batch
     """
 
-    id = "{id}"  # the name of its rows and of the folder of its records
+    id = "{id}"  # names the folder of its records
+    title = "{title}"  # the name of its rows
+    # memoryless = True  # whether it keeps no example of past tasks
+    # reference = "the paper it comes from"
 
     class Settings(Method.Settings):
         """Its own settings, and its own values of common ones; each default beside its source."""

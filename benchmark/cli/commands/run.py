@@ -2,11 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -16,8 +13,8 @@ from benchmark.cli.options import Board, Changes, Data, Jobs, Methods, Network, 
 from benchmark.cli.output import Unwritable
 from benchmark.common.text import printable
 from benchmark.runs import executors
+from benchmark.runs.experiment import Experiment, prepare, train
 from benchmark.streams.kinds import PAPER_STREAMS
-from benchmark.training import external
 from methods.errors import InputError
 
 
@@ -53,8 +50,16 @@ def run(
         ),
     ] = None,
     executor: Annotated[
-        str, typer.Option(metavar="|".join(executors.EXECUTORS), help="What trains: this machine, Ray or Slurm.")
+        str,
+        typer.Option(
+            metavar="|".join(executors.EXECUTORS),
+            help="What trains: this machine, Ray or Slurm; or an executor of your own: ./file.py, "
+            "package.module:Class, or the name of an installed one.",
+        ),
     ] = "local",
+    executor_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the executor; may be repeated.")
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -70,36 +75,43 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be run, with estimates of time and memory, and stop.")
+    ] = False,
     tensorboard: Board = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a line of JSON a finished run, and all else on standard error.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a line of JSON a finished run, and all else on standard error; with --dry-run one object.",
+        ),
     ] = False,
 ) -> None:
     """Train methods on streams and record every run; what is recorded already is not run again.
 
     Without --stream: the paper's three streams, permuted-mnist, rotated-mnist and split-cifar100.
     """
-    methods = inputs.methods(method)
-    streams = inputs.streams(stream, PAPER_STREAMS)
-    numbers, changes = inputs.seeds(seeds, seed), inputs.changes(set, network)
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
-    inputs.one_of("--executor", executor, executors.EXECUTORS)
-    parameters = inputs.pairs("--slurm", slurm, "partition=cpu")
-    executors.check(executor, address, parameters)
+    experiment = Experiment(
+        methods=inputs.methods(method),
+        streams=inputs.streams(stream, PAPER_STREAMS),
+        seeds=inputs.seeds(seeds, seed),
+        changes=inputs.changes(set, network),
+        results=results,
+        data=data,
+        device=device,
+        jobs=jobs,
+        threads=threads,
+        executor=executor,
+        options=inputs.executor_options(executor, executor_option, address, slurm),
+        force=force,
+    )
+    if dry_run:
+        _preview(experiment, as_json)
+        return
     aside = sys.stderr if as_json else sys.stdout
     try:
-        units, where, trainer = _plan(
-            (methods, streams, numbers, changes),
-            results,
-            data,
-            device,
-            jobs,
-            threads,
-            force,
-            (executor, jobs, address, parameters),
-            aside,
-        )
-        _train(trainer, units, where, as_json, tensorboard)
+        _train(experiment, as_json, tensorboard, aside)
     except KeyboardInterrupt:
         print("interrupted: finished runs are recorded; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -111,55 +123,18 @@ def run(
     print(printable(f"records are in {results}; see the table: python -m benchmark table{again}"), file=aside)
 
 
-def _plan(cells, results, data, device, jobs, threads, force, executor, aside):
-    """What is to do, where, and what trains it; says so on `aside`."""
-    methods, streams, seeds, overrides = cells
-    for method in methods:
-        external.id_of(method)  # one from elsewhere is loaded, or refused, before its settings are read
-    try:  # a mistyped setting is told before PyTorch has loaded
-        for method, stream in product(methods, streams):
-            external.settings_of(method, stream, overrides)
-    except InputError as error:
-        raise InputError(f"--set: {error}") from None
-    from benchmark.runs import plan, work
-    from benchmark.runs.executors.base import Where, check_writable, threads_of
-
-    trainer = executors.named(*executor)
-    elsewhere = executor[0] != "local" and device == "cuda"  # this machine needs no GPU then
-    place = device if elsewhere else work.device_named(device)
-    units = plan.plan(methods, streams, seeds, overrides, results, data, place, force)
-    if units:
-        check_writable(results)
-    where = Where(results, data, place, threads or threads_of(units, place, jobs))
-    runs, missing = len(methods) * len(streams) * len(seeds), sum(len(unit.seeds) for unit in units)
-    todo = f"{missing} to do on {place}, {trainer.manner(units, where)}" if units else "none to do"
-    print(
-        f"{len(methods) * len(streams)} cells of {len(seeds)} seeds: {runs} runs, "
-        f"{runs - missing} recorded already, {todo}",
-        file=aside,
-        flush=True,
-    )
-    return units, where, trainer
-
-
-def _train(trainer, units, where, as_json: bool, board: Path | None) -> None:
-    from benchmark.runs.executors.base import run as train
-
-    with _watching(as_json, board, where.results) as watch:
-        if units:
-            train(trainer, units, where, watch)
-
-
-@contextmanager
-def _watching(as_json: bool, folder: Path | None, results: Path) -> Iterator[Callable]:
-    """What is to be shown the events: standard output, and a log directory for TensorBoard if one is named."""
+def _train(experiment: Experiment, as_json: bool, board: Path | None, aside: TextIO) -> None:
+    prepared = prepare(experiment)
+    print(prepared.line, file=aside, flush=True)
     from benchmark.runs.progress import say, say_json
 
-    speak = say_json if as_json else say
-    if folder is None:
-        yield speak
-        return
-    from benchmark.runs.tensorboard import Board  # loads tensorboard
+    train(prepared, say_json if as_json else say, board)
 
-    with Board(folder, results) as board:
-        yield lambda event: (speak(event), board.watch(event))
+
+def _preview(experiment: Experiment, as_json: bool) -> None:
+    from benchmark.cli.preview import as_json as json_object
+    from benchmark.cli.preview import text
+    from benchmark.runs.preview import preview
+
+    found = preview(experiment)
+    print(json_object(found) if as_json else text(found))

@@ -6,10 +6,6 @@ from benchmark.cli import inputs
 from benchmark.cli.app import app
 from benchmark.cli.options import FORMATS, Document, FigureStem, Format, HeatmapStem, Methods, Output, Results, Streams
 from benchmark.common import files
-from benchmark.streams.kinds import STREAMS
-from benchmark.streams.names import stream_id
-from benchmark.training.external import id_of, is_code
-from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 
@@ -33,22 +29,9 @@ def table(
 ) -> None:
     """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     form = _format(format, output)
-    from benchmark.records.store import load_all
     from benchmark.tables.table import render
 
-    everything = load_all(results)
-    known = dict.fromkeys([*METHOD_ROWS, *sorted({r.method for r in everything})])
-    method = [id_of(name) if name not in known and is_code(name) else name for name in method or ()]
-    inputs.names("--method", method, known, ())
-    stream = [stream_id(name) for name in stream or ()]
-    inputs.names("--stream", stream, dict.fromkeys([*STREAMS, *sorted({r.stream for r in everything})]), ())
-    chosen = [
-        record
-        for record in everything
-        if (not method or record.method in method) and (not stream or record.stream in stream)
-    ]
-    if not chosen:
-        raise InputError(f"--results: {results} holds no such records; make some: python -m benchmark run")
+    chosen = inputs.records(results, method, stream)
     _put(render(chosen, form), output)
     if insert:
         from benchmark.common.files import insert as put_into

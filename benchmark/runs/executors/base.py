@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,13 @@ class Where:
 
 
 class Executor(Protocol):
-    """Trains units of work somewhere."""
+    """Trains units of work somewhere. Its class is called with (jobs, options): how many units to train at a time at
+    most, None for as many as suit it, and what was typed as --executor-option KEY=VALUE.
+
+    The class may also say, as literals: `options`, the names of those that it takes, None for any; `remote`, whether
+    units are trained on other machines than this one. A built-in one says its `id` and, where it needs a library,
+    `library` and `extra`, the library's module and the extra of this package that installs it.
+    """
 
     def manner(self, units: Sequence[Unit], where: Where) -> str:
         """How the units are trained, for people: "2 at a time"."""
@@ -39,14 +46,15 @@ class Executor(Protocol):
         """
 
 
-def run(executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | None = None) -> None:
+def run(executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | None = None, bars: bool = True) -> None:
     """Train the units and record their runs; a record is written the moment its run ends, whatever stops the rest.
 
-    `watch` is shown every event; by default lines are printed. Raises InputError where something given is wrong,
-    records cannot be written or memory runs out; KeyboardInterrupt on SIGINT and SIGTERM, all that was started ended.
+    `watch` is shown every event; by default lines are printed; `bars`: show progress where there is a
+    terminal. Raises InputError where something given is wrong, records cannot be written or memory runs out;
+    KeyboardInterrupt on SIGINT and SIGTERM, all that was started ended.
     """
     phases = [len(unit.load().phases(unit.settings.tasks)) for unit in units]
-    display = Display([unit.title for unit in units], phases, [unit.cost for unit in units], watch)
+    display = Display([unit.title for unit in units], phases, [unit.cost for unit in units], watch, bars)
     with _sigterm_as_interrupt(), display:
         executor.run(units, where, display.show)
 
@@ -78,6 +86,10 @@ def check_writable(results: Path) -> None:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+        yield
+        return
+
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 

@@ -1,31 +1,36 @@
-"""Units of work in this process, or spread over worker processes that never outlive it."""
+"""Units of work on this machine: in this process, or spread over worker processes that never outlive it.
+
+External code runs in worker processes only, each unit of it in a process of its own; the suite's own methods never
+share a process with it.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
-from multiprocessing.connection import wait as wait_for
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from benchmark.runs.executors.aside import Aside
 from benchmark.runs.executors.base import Where, at_once
-from benchmark.runs.progress import Watch
+from benchmark.runs.executors.workers import Defect, Died, Left, Worker, Wrong, ready
+from benchmark.runs.progress import Evaluated, Event, Notice, Saved, Watch
 from benchmark.runs.unit import Unit
 from benchmark.runs.work import work
-from methods.errors import InputError
+from methods.errors import UnitError
+
+TRIES = 2
+"""A unit whose worker dies is tried once more, on a fresh worker."""
 
 
 class Local:
     """This machine, `jobs` units at a time (default: one a core; on a GPU one)."""
 
-    def __init__(self, jobs: int | None) -> None:
+    id = "local"
+    options = ()
+
+    def __init__(self, jobs: int | None, options: Mapping[str, str] | None = None) -> None:
         self.jobs = jobs
 
     def manner(self, units: Sequence[Unit], where: Where) -> str:
@@ -35,74 +40,111 @@ class Local:
     def run(self, units: Sequence[Unit], where: Where, show: Watch) -> None:
         """See Executor."""
         count = at_once(len(units), where.device, self.jobs)
-        if count == 1:
+        if count == 1 and not any(unit.external for unit in units):
             one_by_one(units, where, show)
         else:
-            _spread(units, where, count, show)
+            _Pool(units, where, count, show).run()
 
 
 def one_by_one(units: Sequence[Unit], where: Where, show: Watch) -> None:
     """Train the units in this process."""
     torch.set_num_threads(where.threads)
-    aside = Aside(units, show)
+    aside, failed = Aside(units, show), []
     while aside:
         for index, unit in aside.due(waiting=True):
-            aside.put(index, work(index, unit, where.results, where.data, where.device, show))
+            try:
+                aside.put(index, work(index, unit, where.results, where.data, where.device, show))
+            except UnitError as error:
+                failed.append(str(error))
+    raise_failures(failed)
 
 
-def _spread(units: Sequence[Unit], where: Where, count: int, show: Watch) -> None:
-    context = multiprocessing.get_context("spawn")  # a forked PyTorch may hang in its thread pool
-    events = context.SimpleQueue()
-    executor = ProcessPoolExecutor(count, context, _begin_worker, (events, where.threads))
-    try:
-        aside, pending = Aside(units, show), {}
-        while aside or pending:
-            due = aside.due(waiting=not pending)
-            with _interrupt_ignored() if due else nullcontext():
-                pending |= {executor.submit(_work, index, unit, where): index for index, unit in due}
-            done, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
-            while not events.empty():
-                show(events.get())
-            for future in done:
-                aside.put(pending.pop(future), future.result())
-    except BrokenProcessPool:
-        raise InputError(
-            "a worker process was killed, perhaps for lack of memory; finished runs are recorded: "
-            "give the same command again, with fewer --jobs"
-        ) from None
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-        children = multiprocessing.active_children()
-        for child in children:
-            child.terminate()
-        for child in children:
-            child.join()
+def raise_failures(failed: Sequence[str]) -> None:
+    """Raises UnitError, one line, where units failed; the first are named."""
+    if failed:
+        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+        count = f"{len(failed)} units failed: " if len(failed) > 1 else ""
+        raise UnitError(f"{count}{'; '.join(failed[:3])}{more}")
 
 
-@contextmanager
-def _interrupt_ignored() -> Iterator[None]:
-    """Processes started meanwhile ignore SIGINT for good: at Ctrl-C the parent ends them, in silence."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+class _Pool:
+    """Worker processes, at most `count` at a time, that share the units."""
 
+    def __init__(self, units: Sequence[Unit], where: Where, count: int, show: Watch) -> None:
+        self.where, self.count, self.show = where, count, show
+        self.here = replace(where, results=where.results.absolute())  # a unit's code may change the directory
+        self.aside = Aside(units, self._tell)
+        self.queue: list[tuple[int, Unit]] = []
+        self.busy: dict[Worker, tuple[int, Unit]] = {}
+        self.idle: list[Worker] = []
+        self.lost: dict[int, int] = {}
+        self.failed: list[str] = []
 
-_events = None  # of a worker process: where its events go
+    def run(self) -> None:
+        """Until every unit is recorded or has failed. Raises InputError for those that failed."""
+        try:
+            while self.aside or self.queue or self.busy:
+                self.queue += self.aside.due(waiting=not (self.queue or self.busy))
+                while self.queue and len(self.busy) < self.count:
+                    self._begin(*self.queue.pop(0))
+                if self.busy:
+                    ready(list(self.busy), timeout=0.5)
+                for worker in list(self.busy):
+                    self._hear(worker)
+        finally:
+            for worker in [*self.busy, *self.idle]:
+                worker.end()
+        raise_failures(self.failed)
 
+    def _begin(self, index: int, unit: Unit) -> None:
+        worker = self.idle.pop() if self.idle and not unit.external else Worker(self.here)
+        self.busy[worker] = (index, unit)
+        try:
+            worker.begin(index, unit)
+        except Died as death:
+            self._bury(worker, death)
 
-def _begin_worker(events: multiprocessing.SimpleQueue, threads: int) -> None:
-    global _events
-    _events = events
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    def _hear(self, worker: Worker) -> None:
+        try:
+            for told in worker.hear():
+                if isinstance(told, Left | Wrong | Defect):
+                    self._done(worker, told)
+                    return
+                self._tell(told)
+        except Died as death:
+            self._bury(worker, death)
 
+    def _done(self, worker: Worker, told: Left | Wrong | Defect) -> None:
+        index, unit = self.busy.pop(worker)
+        if unit.external or isinstance(told, Defect):
+            worker.end()
+        else:
+            self.idle.append(worker)
+        if isinstance(told, Defect):
+            raise RuntimeError(f"{unit.title} failed in a worker process:\n{told.text}")
+        if isinstance(told, Left):
+            self.aside.put(index, told.unit)
+        elif told.unit_alone:
+            self.failed.append(told.line)
+        else:
+            raise told.error()
 
-def _end_with_parent() -> None:
-    wait_for([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    def _bury(self, worker: Worker, death: Died) -> None:
+        """A worker has died: its unit is tried once more on a fresh one, then it has failed."""
+        index, unit = self.busy.pop(worker)
+        self.lost[index] = self.lost.get(index, 0) + 1
+        said = f"{unit.title}: its worker process ended (exit code {death})"
+        if self.lost[index] < TRIES:
+            self._tell(Notice(f"{said}; it is tried once more"))
+            self.queue.insert(0, (index, replace(unit, force=False)))
+        else:
+            self.failed.append(f"{said} {TRIES} times, perhaps for lack of memory; finished runs are recorded")
 
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Evaluated | Saved):
+            event = replace(event, place=self._place(event.place))
+        self.show(event)
 
-def _work(index: int, unit: Unit, where: Where) -> Unit | None:
-    return work(index, unit, where.results, where.data, where.device, _events.put)
+    def _place(self, place: Path) -> Path:
+        """The path as the command names it."""
+        return self.where.results / place.relative_to(self.here.results)

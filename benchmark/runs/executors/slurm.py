@@ -40,6 +40,12 @@ class Said:
 class Slurm:
     """A Slurm cluster; parameters: sbatch's by submitit's names (partition, time in minutes, mem, gpus_per_node...)."""
 
+    id = "slurm"
+    library = "submitit"
+    extra = "slurm"
+    options = None
+    remote = True
+
     def __init__(self, jobs: int | None, parameters: Mapping[str, str]) -> None:
         if "time" not in parameters:
             raise InputError("--slurm: say how long a job may take at most, in minutes, for example --slurm time=240")

@@ -36,6 +36,8 @@ from benchmark.streams.names import AVALANCHE
 from benchmark.training.avalanche.callbacks import Counter, Diverged, SameOrder, Watch
 from benchmark.training.avalanche.modules import module_for
 from benchmark.training.engine import network_of
+from benchmark.training.optimizers import made
+from benchmark.training.schedules import schedule_of
 from methods.errors import InputError
 from methods.method import Method, Problem
 from methods.settings import Settings
@@ -95,12 +97,20 @@ class AvalancheStrategy(Method):
 
         if not settings.shuffle:
             raise InputError(f"setting 'shuffle' cannot be False for {method.id}: Avalanche shuffles its own loaders")
+        _check_descent(method, settings)
 
         def reporter(index: int) -> Report:
             return lambda step, steps, phase: report(index * steps + step, len(streams) * steps, phase)
 
         runs = [_Run(method, stream, settings, device, reporter(i), network) for i, stream in enumerate(streams)]
         return [run.outcome() for run in runs]
+
+
+def _check_descent(method: type[AvalancheStrategy], settings: Settings) -> None:
+    if schedule_of(settings) is not None:
+        raise InputError(f"{method.id} cannot have a schedule: Avalanche's loop has one learning rate a task")
+    if settings.optimizer_lifetime != Settings.model_fields["optimizer_lifetime"].default:
+        raise InputError(f"{method.id} cannot have an optimizer_lifetime: Avalanche keeps one optimizer for the run")
 
 
 class _Run:
@@ -163,7 +173,7 @@ class _Run:
             raise InputError(
                 f"{self.method.id} needs a network that is cut into features and classifier: use one of the suite's own"
             )
-        optimizer = torch.optim.SGD(model.parameters(), lr=settings.learning_rate, momentum=settings.momentum)
+        optimizer = made(settings, model.parameters())
         lengths = [sum(len(self.stream.train[task]) for task in tasks) for tasks in self.phases]
         steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]
         given = {

@@ -1,0 +1,22 @@
+"""Losses of a network's outputs, one number a seed, to build others from. See `methods.method.Loss`."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from methods.batch import Batch
+
+
+def cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
+    """Mean cross-entropy over each seed's batch, [S]; outputs [S, B, C]."""
+    losses = F.cross_entropy(outputs.flatten(0, 1), batch.labels.flatten(), reduction="none")
+    return losses.view_as(batch.labels).mean(1)
+
+
+def own_head(outputs: Tensor, batch: Batch) -> Tensor:
+    """Each example's own head: outputs [S, B, H, C] of all heads -> [S, B, C]."""
+    if outputs.shape[2] == 1:
+        return outputs[:, :, 0]
+    columns = batch.heads[:, :, None, None].expand(-1, -1, 1, outputs.shape[3])
+    return outputs.gather(2, columns).squeeze(2)

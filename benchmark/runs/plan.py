@@ -39,8 +39,9 @@ def plan(
     """What is not recorded yet (everything, with `force`), the longest units first.
 
     `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of small layers
-    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. Raises
-    InputError for methods, streams, settings, data or records that cannot be used.
+    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. A method
+    with a training loop of its own trains each seed alone too, so that each is recorded as it ends. Raises InputError
+    for methods, streams, settings, data or records that cannot be used.
     """
     classes = distinct(methods)
     cells = {
@@ -59,12 +60,15 @@ def plan(
         first = probe(source, settings.tasks, settings.train_examples, data, arguments_of(settings))
         code = code_version(classes[spec])
         check_phases(classes[spec], settings.tasks)
+        own_loop = hasattr(classes[spec], "train")
+        if own_loop:
+            classes[spec].check_fit(settings, first)
         missing = tuple(
             seed
             for seed in seeds
             if force or not store.recorded(results, method, stream, seed, settings, code, first.digests)
         )
-        alone = first.kind.network == "resnet18" and device == "cpu"
+        alone = own_loop or (first.kind.network == "resnet18" and device == "cpu")
         _tidy(results, method, stream, settings, set(seeds) - set(missing))
         among += len(seeds) if alone else 1
         for runs in [(seed,) for seed in missing] if alone else [missing] if missing else []:

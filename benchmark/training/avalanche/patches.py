@@ -1,0 +1,60 @@
+"""Repairs of avalanche-lib 0.6.0, in force while a strategy that needs one is trained. Each has a test.
+
+requirements.py says in words what each of them changes.
+"""
+
+from __future__ import annotations
+
+import benchmark.common.imports  # noqa: F401  (before avalanche)
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from unittest import mock
+
+import torch
+from avalanche.training.plugins import CoPEPlugin, SynapticIntelligencePlugin
+from torch import nn
+
+
+class Patched:
+    """A base of methods that are trained under a patch: so its code is in the digest of their code."""
+
+    @staticmethod
+    @contextmanager
+    def patched(name: str) -> Iterator[None]:
+        """Inside the block the strategy `name` of the library is repaired, if it needs it."""
+        patch = PATCHES.get(name)
+        if patch is None:
+            yield
+        else:
+            with patch():
+                yield
+
+
+def si_keeps_copies() -> AbstractContextManager[object]:
+    """SynapticIntelligence: extract_weights gives copies.
+
+    The library gives views of the live parameters, so old and new parameters are always equal: the path integral of
+    Zenke et al. (2017, equation 3), and with it every importance, stays 0.
+    """
+
+    @torch.no_grad()
+    def extract_weights(model: nn.Module, target: dict, excluded_parameters: set[str]) -> None:
+        for name, parameter in SynapticIntelligencePlugin.allowed_parameters(model, excluded_parameters):
+            target[name].data = parameter.detach().cpu().flatten().clone()
+
+    return mock.patch.object(SynapticIntelligencePlugin, "extract_weights", staticmethod(extract_weights))
+
+
+def cope_takes_every_batch() -> AbstractContextManager[object]:
+    """CoPE: no early stop.
+
+    The library stops an experience after its first batch, as in its streams an experience is one batch.
+    """
+    return mock.patch.object(CoPEPlugin, "after_training_iteration", lambda self, strategy, **_: None)
+
+
+PATCHES: dict[str, Callable[[], AbstractContextManager[object]]] = {
+    "SynapticIntelligence": si_keeps_copies,
+    "CoPE": cope_takes_every_batch,
+}

@@ -169,10 +169,9 @@ def test_rows_are_recorded_and_shown(tmp_path, capsys):
     "name, changes, part",
     [
         ("avalanche:lwf", [], "did you mean 'avalanche:LwF'?"),
-        ("avalanche:LwF", [], "needs alpha, temperature"),
         ("avalanche:Replay", ["mem_sise=3"], "did you mean 'mem_size'?"),
         ("avalanche:Replay", ["mem_size=x"], "mem_size"),
-        ("avalanche:PNNStrategy", ["tasks=2", "train_examples=30"], "PNNStrategy requires a PNN model"),
+        ("avalanche:PNNStrategy", ["tasks=2", "train_examples=30"], "needs a progressive network (PNN)"),
     ],
 )
 def test_what_cannot_be_run_is_one_line(tmp_path, capsys, name, changes, part):

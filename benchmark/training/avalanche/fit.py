@@ -32,7 +32,7 @@ def check(name: str, settings: Settings, stream: Stream) -> None:
         raise InputError(f"setting 'shuffle' cannot be False for {method}: Avalanche shuffles its own loaders")
     kind = kind_of(stream)
     if kind not in needs.works_on:
-        works = " and ".join(needs.works_on)
+        works = "- and ".join(needs.works_on)
         raise InputError(
             f"{method} cannot train on {stream.kind.id}: it works on {works}-incremental streams only, "
             f"as on {_KINDS[kind]} {needs.limit}"
@@ -61,6 +61,13 @@ def _replays(settings: Settings, stream: Stream) -> str | None:
     held = remembered(stream, settings.mem_size, 1).total()
     if len(stream.train) > 1 and held < batch:
         return f"its memory holds {held} examples after the first task, fewer than a replayed batch of {batch}"
+    return None
+
+
+def _retrieves(settings: Settings, stream: Stream) -> str | None:
+    held = remembered(stream, settings.mem_size, 1).total()
+    if len(stream.train) > 1 and held <= settings.batch_size_mem:
+        return f"its memory holds {held} examples after the first task: it must hold more than batch_size_mem"
     return None
 
 
@@ -97,5 +104,5 @@ _RULES = {
     "EWC": _decays,
     "FeatureReplay": _replays,
     "GSS_greedy": _is_full,
-    "MIR": _replays,
+    "MIR": _retrieves,
 }

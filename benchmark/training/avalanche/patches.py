@@ -12,8 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from unittest import mock
 
 import torch
-from avalanche.training.plugins import CoPEPlugin, SynapticIntelligencePlugin
+from avalanche.training.plugins import CoPEPlugin, MIRPlugin, SynapticIntelligencePlugin
+from avalanche.training.utils import cycle
 from torch import nn
+from torch.utils.data import DataLoader
 
 
 class Patched:
@@ -54,7 +56,24 @@ def cope_takes_every_batch() -> AbstractContextManager[object]:
     return mock.patch.object(CoPEPlugin, "after_training_iteration", lambda self, strategy, **_: None)
 
 
+def mir_replays_every_label() -> AbstractContextManager[object]:
+    """MIR: the memory that is replayed in the next task holds all labels.
+
+    The library leaves out the labels of the last batch, as in its streams that is the task at hand; where a task is
+    one experience it leaves out the whole task before, or, where labels come again in every task, all tasks.
+    """
+
+    def after_training_exp(plugin: MIRPlugin, strategy: object, **others: object) -> None:
+        plugin.storage_policy.update(strategy, **others)
+        memory = plugin.storage_policy.buffer
+        loader = DataLoader(memory, batch_size=plugin.subsample, shuffle=True)
+        plugin.replay_loader = cycle(loader) if len(memory) > plugin.batch_size_mem else None
+
+    return mock.patch.object(MIRPlugin, "after_training_exp", after_training_exp)
+
+
 PATCHES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "SynapticIntelligence": si_keeps_copies,
     "CoPE": cope_takes_every_batch,
+    "MIR": mir_replays_every_label,
 }

@@ -60,16 +60,16 @@ REQUIREMENTS: dict[str, Requirement] = {
     "ER_AML": Requirement(
         ONE_HEAD, _BY_LABEL, note="each class needs as many remembered examples as the batch has, or it is refused"
     ),
-    "EWC": Requirement(choices={"mode": ("separate", "online")}, note="mode=online needs decay_factor"),
+    "EWC": Requirement(choices={"mode": ("separate", "online")}, note="`mode=online` needs `decay_factor`"),
     "ExpertGateStrategy": Requirement(refused="it trains a pretrained AlexNet a task, not the suite's network"),
     "FeatureReplay": Requirement(ONE_HEAD, _NO_TASK_LABELS),
     "FromScratchTraining": Requirement(),
     "GDumb": Requirement(
-        note="it trains a new network on its memory alone: with one epoch, mem_size / batch_size steps a task"
+        note="it trains a new network on its memory alone: with one epoch, `mem_size / batch_size` steps a task"
     ),
     "GEM": Requirement(defaults=_from("permuted_mnist/gem", patterns_per_exp=1000), solver="quadprog gem"),
     "GSS_greedy": Requirement(
-        ONE_HEAD, _NO_TASK_LABELS, note="mem_size may not exceed the examples of the first task"
+        ONE_HEAD, _NO_TASK_LABELS, note="`mem_size` may not exceed the examples of the first task"
     ),
     "GenerativeReplay": Requirement(refused="it needs a generator that fits the images, and a strategy to train it"),
     "ICaRL": Requirement(refused="it needs a benchmark made by nc_benchmark, with its order of classes"),
@@ -84,9 +84,8 @@ REQUIREMENTS: dict[str, Requirement] = {
     "MAS": Requirement(),
     "MER": Requirement(refused="its meta-learning loop takes none of the callbacks that the suite needs"),
     "MIR": Requirement(
-        (CLASS,),
-        "its replay leaves out the labels of each task's last batch, which are those of all other tasks",
         defaults=_from("split_mnist/mir", mem_size=500, subsample=50, batch_size_mem=10),
+        patch="the library never replays the labels of a task's last batch; here all that it remembers is replayed",
     ),
     "Naive": Requirement(),
     "OnlineNaive": Requirement(refused="avalanche-lib calls it deprecated; use avalanche:Naive"),
@@ -103,7 +102,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "SynapticIntelligence": Requirement(
         defaults=_from("permuted_mnist/synaptic_intelligence", si_lambda=0.1),
         patch="the library keeps views of the parameters, so all importances are 0; here it keeps copies",
-        note="importances are at most 0.001, so si_lambda acts from about 100 on",
+        note="the library clips importances at 0.001, so a small `si_lambda` hardly acts",
     ),
     "VAETraining": Requirement(refused="it trains a variational autoencoder, not a classifier"),
 }

@@ -1,0 +1,248 @@
+"""Avalanche's strategies act and are measured as the library measures them, or are refused in one line."""
+
+import inspect
+from itertools import islice
+
+import avalanche.training.supervised as supervised
+import avalanche.training.templates.base_sgd as base_sgd
+import numpy as np
+import pytest
+import torch
+from avalanche.evaluation.metrics import accuracy_metrics
+from avalanche.training.plugins import EvaluationPlugin, MIRPlugin, SynapticIntelligencePlugin
+from avalanche.training.templates.base import BaseTemplate
+
+from benchmark.cli.main import main
+from benchmark.common.files import inserted
+from benchmark.records import store
+from benchmark.records.checkpoint import Outcome
+from benchmark.runs.plan import plan
+from benchmark.streams.build import Stream, build
+from benchmark.training import engine
+from benchmark.training.avalanche import patches, run, table
+from benchmark.training.avalanche.fit import kind_of
+from benchmark.training.avalanche.requirements import CLASS, DOMAIN, EVERY, REQUIREMENTS, TASK, accepted
+from benchmark.training.avalanche.strategies import strategy_named
+from benchmark.training.external import settings_of
+from methods.errors import InputError
+from methods.registry import METHODS
+from methods.settings import settings_for
+from tests.support.writers import ROOT
+
+SMALL = {"hidden": 16, "epochs": 2, "learning_rate": 0.2}
+DIGITS = """
+import torch
+from sklearn.datasets import load_digits
+from torch.utils.data import TensorDataset
+from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
+from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
+
+
+def stream(seed, groups, heads=False):
+    images, labels = load_digits(return_X_y=True)
+    images, labels = torch.tensor(images).float() / 16, torch.tensor(labels)
+    parts = {"train": [], "test": []}
+    for number, classes in enumerate(groups):
+        rows = torch.isin(labels, torch.tensor(classes)).nonzero()[:, 0]
+        for name, mine in (("train", rows[:60]), ("test", rows[60:120])):
+            data = TensorDataset(images[mine], labels[mine])
+            data.targets = labels[mine].tolist()
+            task = TaskLabels(ConstantSequence(number if heads else 0, len(mine)))
+            made = as_classification_dataset(data).update_data_attribute("targets_task_labels", task)
+            parts[name].append(made)
+    return with_task_labels(benchmark_from_datasets(**parts))
+"""
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory) -> dict[str, Stream]:
+    """A tiny stream of each kind, and one whose heads grow."""
+    path = tmp_path_factory.mktemp("streams") / "some_digits.py"
+    path.write_text(DIGITS, encoding="utf-8")
+    return {
+        DOMAIN: build("permuted-digits", 0, 2, 60),
+        TASK: build("split-digits", 0, 2, 60),
+        CLASS: build(str(path), 0, 2, 0, None, (("groups", "[[0, 1], [2, 3]]"),)),
+        "uneven": build(str(path), 0, 2, 0, None, (("groups", "[[0, 1], [2, 3, 4]]"), ("heads", True))),
+    }
+
+
+class Trained:
+    """A strategy trained on a stream: its outcome, the library's strategy and the library's own metric."""
+
+    def __init__(self, name: str, stream: Stream, **changes: object) -> None:
+        method = strategy_named(f"avalanche:{name}")
+        small = {"mem_size": 60} if "mem_size" in method.Settings.model_fields else {}
+        tasks = {"tasks": len(stream.train)}
+        settings = settings_for(method.id, stream.kind.id, SMALL | tasks | small | changes, method.Settings)
+        self.steps = 0
+        with pytest.MonkeyPatch.context() as patch:
+            self._watch(patch)
+            self.outcome: Outcome = method.train(method, [stream], settings, "cpu", lambda *_: None)[0]
+        self.parameters = torch.cat([one.detach().flatten() for one in self.strategy.model.parameters()])
+
+    def _watch(self, patch: pytest.MonkeyPatch) -> None:
+        make, step = run.Run.strategy, run.Watch.after_training_iteration
+
+        def made(one: run.Run) -> BaseTemplate:
+            self.strategy = make(one)
+            return self.strategy
+
+        def stepped(watch: run.Watch, strategy: object, **_: object) -> None:
+            self.steps += 1
+            step(watch, strategy)
+
+        patch.setattr(run.Run, "strategy", made)
+        patch.setattr(run.Watch, "after_training_iteration", stepped)
+        patch.setattr(base_sgd, "EvaluationPlugin", lambda: EvaluationPlugin(accuracy_metrics(experience=True)))
+
+    def metric(self) -> dict[int, list[float]]:
+        """The library's accuracy on each test set, evaluation after evaluation."""
+        found = self.strategy.evaluator.get_all_metrics()
+        return {int(name[-3:]): values for name, (_, values) in found.items() if "eval_phase" in name}
+
+    def plugin(self, kind: type) -> object:
+        """The strategy's plugin of a kind."""
+        return next(one for one in self.strategy.plugins if isinstance(one, kind))
+
+
+@pytest.fixture(scope="module")
+def naive(streams) -> dict[str, torch.Tensor]:
+    """The parameters that Naive ends with on a stream of each kind."""
+    return {kind: Trained("Naive", streams[kind]).parameters for kind in EVERY}
+
+
+CELLS = [(name, kind) for name in accepted() for kind in REQUIREMENTS[name].works_on]
+
+
+@pytest.mark.parametrize("name, kind", CELLS)
+def test_an_accepted_strategy_acts_and_is_measured_as_the_library_measures_it(name, kind, streams, naive):
+    if name == "GEM":
+        pytest.importorskip("quadprog")
+    few = {"batch_size": 5} if name == "ER_AML" else {}
+    trained = Trained(name, streams[kind], **few)
+    matrix, rows = trained.outcome.accuracy_matrix, 1 if name == "JointTraining" else 2
+    assert trained.outcome.status == "complete" and trained.metric()
+    for task, values in trained.metric().items():
+        assert np.allclose([row[task] for row in matrix[-rows:] if row[task] is not None], values, atol=1e-9)
+    one, two = trained.parameters, naive[kind]
+    assert (one.shape == two.shape and torch.equal(one, two)) == (name == "Naive")
+
+
+def test_the_streams_are_of_their_kinds(streams):
+    assert [kind_of(streams[kind]) for kind in EVERY] == [*EVERY]
+
+
+def test_every_strategy_of_the_library_is_told_of():
+    classes = {name for name, one in vars(supervised).items() if inspect.isclass(one) and issubclass(one, BaseTemplate)}
+    assert set(REQUIREMENTS) == classes | {"OnlineNaive"}
+    assert all(hasattr(supervised, name) for name in REQUIREMENTS)
+
+
+@pytest.mark.parametrize("name", accepted())
+def test_an_accepted_strategy_runs_as_typed(name):
+    settings_of(f"avalanche:{name}", "permuted-digits")
+
+
+def test_si_has_importances_and_the_librarys_own_has_none(streams, naive, monkeypatch):
+    ours = Trained("SynapticIntelligence", streams[DOMAIN], si_lambda=1000)
+    importances = ours.plugin(SynapticIntelligencePlugin).ewc_data[1]
+    assert all(float(one.data.max()) > 0 for one in importances.values())
+    monkeypatch.setattr(patches, "PATCHES", {})
+    bare = Trained("SynapticIntelligence", streams[DOMAIN], si_lambda=1000)
+    assert not any(one.data.any() for one in bare.plugin(SynapticIntelligencePlugin).ewc_data[1].values())
+    assert torch.equal(bare.parameters, naive[DOMAIN])  # once the library is right the patch can go
+
+
+def test_cope_sees_all_batches_and_the_librarys_own_the_first_of_a_task(streams, monkeypatch):
+    assert Trained("CoPE", streams[DOMAIN]).steps == 2 * 6 * SMALL["epochs"]
+    monkeypatch.setattr(patches, "PATCHES", {})
+    assert Trained("CoPE", streams[DOMAIN]).steps == 2
+
+
+def test_mir_replays_what_it_remembers_and_the_librarys_own_nothing(streams, naive, monkeypatch):
+    plugin = Trained("MIR", streams[CLASS]).plugin(MIRPlugin)
+    assert {int(label) for _, labels, _ in islice(plugin.replay_loader, 9) for label in labels} == {0, 1, 2, 3}
+    monkeypatch.setattr(patches, "PATCHES", {})
+    for kind in (TASK, CLASS):
+        assert torch.equal(Trained("MIR", streams[kind]).parameters, naive[kind])
+
+
+def test_gdumb_trains_the_network_that_it_made_anew(streams):
+    trained = Trained("GDumb", streams[CLASS])
+    held = [one for group in trained.strategy.optimizer.param_groups for one in group["params"]]
+    assert [id(one) for one in held] == [id(one) for one in trained.strategy.model.parameters()]
+    assert Trained("GDumb", streams[CLASS], epochs=20).outcome.accuracy_matrix[1][0] > 0.7  # Naive forgets the task
+
+
+def test_narrow_and_wide_heads_train_as_the_suites_own(streams):
+    changes = SMALL | {"tasks": 2, "hidden": 64, "epochs": 8}
+    mine = engine.train(METHODS["naive"], [streams["uneven"]], settings_for("naive", "x", changes), "cpu", print)[0]
+    theirs = Trained("Naive", streams["uneven"], hidden=64, epochs=8).outcome
+    both = [np.array(one.accuracy_matrix, float) for one in (mine, theirs)]
+    assert np.allclose(*both, atol=0.02, equal_nan=True) and both[0][1, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    "name, stream, sets, part",
+    [
+        ("PNNStrategy", "permuted-digits", [], "cannot run here: it needs a progressive network"),
+        ("MER", "permuted-digits", [], "cannot run here: its meta-learning loop"),
+        ("DER", "split-digits", [], "it calls the network without task labels"),
+        ("LFL", "split-digits", [], "it works on domain-incremental streams only"),
+        ("MIR", "permuted-digits", ["mem_size=10"], "it must hold more than batch_size_mem"),
+        ("CWRStar", "split-digits", [], "every head counts its labels from 0"),
+        ("ER_AML", "permuted-digits", ["mem_size=50"], "fewer than a batch of 10: raise mem_size"),
+        ("DER", "permuted-digits", ["mem_size=5"], "fewer than a replayed batch of 10"),
+        ("GSS_greedy", "permuted-digits", ["mem_size=31"], "mem_size=31 is more than the 30 examples"),
+        ("EWC", "permuted-digits", ["mode=online"], "needs --set decay_factor=VALUE"),
+        ("EWC", "permuted-digits", ["mode=other"], "setting 'mode' cannot be 'other'"),
+        ("AGEM", "permuted-digits", ["patterns_per_exp=-3"], "setting 'patterns_per_exp' cannot be '-3'"),
+        ("SCR", "permuted-digits", ["temperature=0"], "setting 'temperature' cannot be '0'"),
+        ("Naive", "permuted-digits", ["shuffle=False"], "setting 'shuffle' cannot be False"),
+    ],
+)
+def test_what_cannot_run_is_one_line_before_anything_is_trained(tmp_path, capsys, name, stream, sets, part):
+    changes = [word for change in ["tasks=2", "train_examples=30", *sets] for word in ("--set", change)]
+    methods = ["--method", f"avalanche:{name}"]
+    command = ["run", *methods, "--stream", stream, "--seed", "0", *changes, "--results", str(tmp_path)]
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert part in err and err.count("\n") == 1 and not list(store.load_all(tmp_path))
+
+
+def test_other_cells_are_not_trained_where_one_is_refused(tmp_path, capsys):
+    methods = ["--method", "naive", "--method", "avalanche:DER"]
+    small = ["--set", "tasks=2", "--set", "train_examples=30", "--seed", "0", "--results", str(tmp_path)]
+    assert main(["run", *methods, "--stream", "split-digits", *small]) == 2
+    assert "task labels" in capsys.readouterr().err and not list(store.load_all(tmp_path))
+
+
+def test_gem_without_its_solver_says_how_to_install_it(streams, monkeypatch):
+    monkeypatch.setattr("benchmark.training.avalanche.fit.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install quadprog, or the extra 'gem'"):
+        Trained("GEM", streams[DOMAIN])
+
+
+def test_a_float_that_the_library_calls_an_integer_is_a_float():
+    assert settings_of("avalanche:SCR", "permuted-digits", {"temperature": "0.1"}).temperature == 0.1
+
+
+def test_an_error_without_text_is_told_by_its_place(streams, monkeypatch):
+    def failing(*_: object, **__: object) -> None:
+        assert False
+
+    monkeypatch.setattr(supervised.Naive, "train", failing)
+    with pytest.raises(InputError, match=r"AssertionError: .+"):
+        Trained("Naive", streams[DOMAIN])
+
+
+def test_each_seed_is_a_unit_of_its_own(tmp_path):
+    changes = {"tasks": 2, "train_examples": 30}
+    units = plan(["avalanche:Naive", "naive"], ["permuted-digits"], [0, 1, 2], changes, tmp_path, None, "cpu")
+    assert sorted(unit.seeds for unit in units if unit.method != "naive") == [(0,), (1,), (2,)]
+    assert [unit.seeds for unit in units if unit.method == "naive"] == [(0, 1, 2)]
+
+
+def test_the_document_holds_the_table():
+    assert inserted(ROOT / "docs" / "avalanche.md", table.MARK) == f"\n{table.table()}\n\n"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from avalanche.evaluation.metrics import accuracy_metrics
-from avalanche.training.plugins import EvaluationPlugin, MIRPlugin, SynapticIntelligencePlugin
+from avalanche.training.plugins import BiCPlugin, EvaluationPlugin, MIRPlugin, SynapticIntelligencePlugin
+from avalanche.training.supervised.icarl import _ICaRLPlugin
 from avalanche.training.templates.base import BaseTemplate
 
 from benchmark.cli.main import main
@@ -74,6 +75,7 @@ class Trained:
         method = strategy_named(f"avalanche:{name}")
         small = {"mem_size": 60} if "mem_size" in method.Settings.model_fields else {}
         tasks = {"tasks": len(stream.train)}
+        small |= {"stage_2_epochs": 2} if name == "BiC" else {}
         settings = settings_for(method.id, stream.kind.id, SMALL | tasks | small | changes, method.Settings)
         self.steps = 0
         with pytest.MonkeyPatch.context() as patch:
@@ -168,6 +170,22 @@ def test_mir_replays_what_it_remembers_and_the_librarys_own_nothing(streams, nai
         assert torch.equal(Trained("MIR", streams[kind]).parameters, naive[kind])
 
 
+def test_bic_learns_a_bias_and_the_librarys_own_fails(streams, monkeypatch):
+    plugin = Trained("BiC", streams[CLASS], stage_2_epochs=20).plugin(BiCPlugin)
+    assert sum(len(one.buffer) for one in plugin.val_buffer.values()) == 6  # val_percentage of mem_size
+    assert float(plugin.bias_layer.beta.detach()) != 0
+    assert len(streams[CLASS].train[0]) == 60  # the stream keeps what the strategy holds out
+    monkeypatch.setattr(patches, "PATCHES", {})
+    with pytest.raises(InputError, match="dataset"):
+        Trained("BiC", streams[CLASS])
+
+
+def test_icarl_keeps_examples_of_all_classes(streams):
+    plugin = Trained("ICaRL", streams[CLASS], memory_size=20).plugin(_ICaRLPlugin)
+    assert [set(labels) for labels in plugin.y_memory] == [{0}, {1}, {2}, {3}]
+    assert [len(images) for images in plugin.x_memory] == [5] * 4
+
+
 def test_gdumb_trains_the_network_that_it_made_anew(streams):
     trained = Trained("GDumb", streams[CLASS])
     held = [one for group in trained.strategy.optimizer.param_groups for one in group["params"]]
@@ -191,6 +209,7 @@ def test_narrow_and_wide_heads_train_as_the_suites_own(streams):
         ("DER", "split-digits", [], "it calls the network without task labels"),
         ("LFL", "split-digits", [], "it works on domain-incremental streams only"),
         ("MIR", "permuted-digits", ["mem_size=10"], "it must hold more than batch_size_mem"),
+        ("BiC", "permuted-digits", [], "it takes the classes of a task as new ones"),
         ("CWRStar", "split-digits", [], "every head counts its labels from 0"),
         ("ER_AML", "permuted-digits", ["mem_size=50"], "fewer than a batch of 10: raise mem_size"),
         ("DER", "permuted-digits", ["mem_size=5"], "fewer than a replayed batch of 10"),

@@ -34,13 +34,15 @@ GIVEN = {
     "p_size",
     "cwr_layer_name",
     "last_layer_name",
+    "buffer_transform",
 }
 
 _Strength = typing.Annotated[float, Field(ge=0, le=1e38)]
 _Positive = typing.Annotated[float, Gt(0), Field(le=1e38)]
 _Share = typing.Annotated[float, Field(ge=0, le=1)]
+_OrMinusOne = typing.Annotated[float, Field(ge=-1, le=1e38)]
 _POSITIVE = {"temperature", "temp", "base_temp", "T", "eps"}
-_SHARES = {"decay_factor"}
+_SHARES = {"decay_factor", "val_percentage"}
 
 
 def parameters(strategy: type[SupervisedTemplate]) -> dict[str, inspect.Parameter]:
@@ -90,5 +92,7 @@ def _ranged(part: type, name: str, choices: tuple[str, ...]) -> object:
     if part is int:
         return Count
     if part is float:
+        if name == "lamb":  # BiC's: -1 leaves it to the strategy
+            return _OrMinusOne
         return _Positive if name in _POSITIVE else _Share if name in _SHARES else _Strength
     return typing.Literal[choices] if part is str and choices else part

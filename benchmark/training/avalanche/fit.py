@@ -97,12 +97,28 @@ def _decays(settings: Settings, stream: Stream) -> str | None:
     return None
 
 
+def _new(settings: Settings, stream: Stream) -> str | None:
+    classes = [set(images.targets.tolist()) for images in stream.train]
+    if sum(map(len, classes)) > len(set().union(*classes)):
+        return "classes come again in later tasks, and it takes the classes of a task as new ones"
+    return None
+
+
+def _holds_out(settings: Settings, stream: Stream) -> str | None:
+    held, classes = int(settings.val_percentage * settings.mem_size), len(remembered(stream, 1, len(stream.train)))
+    if held < classes:
+        return f"it holds out {held} examples for {classes} classes: raise mem_size or val_percentage"
+    return _new(settings, stream)
+
+
 _RULES = {
+    "BiC": _holds_out,
     "DER": _replays,
     "ER_ACE": _replays,
     "ER_AML": _contrasts,
     "EWC": _decays,
     "FeatureReplay": _replays,
     "GSS_greedy": _is_full,
+    "ICaRL": _new,
     "MIR": _retrieves,
 }

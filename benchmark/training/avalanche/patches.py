@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import benchmark.common.imports  # noqa: F401  (before avalanche)
 
+import copy
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from unittest import mock
 
 import torch
-from avalanche.training.plugins import CoPEPlugin, MIRPlugin, SynapticIntelligencePlugin
+from avalanche.training.plugins import BiCPlugin, CoPEPlugin, MIRPlugin, SynapticIntelligencePlugin, bic
 from avalanche.training.utils import cycle
 from torch import nn
 from torch.utils.data import DataLoader
@@ -72,7 +73,36 @@ def mir_replays_every_label() -> AbstractContextManager[object]:
     return mock.patch.object(MIRPlugin, "after_training_exp", after_training_exp)
 
 
+def bic_sets_its_dataset() -> AbstractContextManager[object]:
+    """BiC: the examples that it holds out are taken from a copy of the experience whose dataset can be set.
+
+    MultiStepLR of PyTorch has lost the argument `verbose`, which the library passes.
+    """
+    hold_out, schedule = BiCPlugin.before_train_dataset_adaptation, bic.MultiStepLR
+
+    def before_train_dataset_adaptation(plugin: BiCPlugin, strategy: object, **others: object) -> None:
+        experience = copy.copy(strategy.experience)
+        experience.__class__ = _settable(type(experience))
+        strategy.experience = experience
+        hold_out(plugin, strategy, **others)
+
+    patches = ExitStack()
+    name = "before_train_dataset_adaptation"
+    patches.enter_context(mock.patch.object(BiCPlugin, name, before_train_dataset_adaptation))
+    patches.enter_context(
+        mock.patch.object(bic, "MultiStepLR", lambda *given, verbose, **others: schedule(*given, **others))
+    )
+    return patches
+
+
+def _settable(kind: type) -> type:
+    """The class of an experience, with a dataset that can be set."""
+    dataset = property(lambda one: one._dataset, lambda one, value: setattr(one, "_dataset", value))
+    return type(kind.__name__, (kind,), {"dataset": dataset})
+
+
 PATCHES: dict[str, Callable[[], AbstractContextManager[object]]] = {
+    "BiC": bic_sets_its_dataset,
     "SynapticIntelligence": si_keeps_copies,
     "CoPE": cope_takes_every_batch,
     "MIR": mir_replays_every_label,

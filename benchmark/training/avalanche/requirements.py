@@ -36,6 +36,7 @@ class Requirement:
 _BASELINES = "continual-learning-baselines of Avalanche's authors, {}.py"
 _NO_TASK_LABELS = "it calls the network without task labels"
 _BY_LABEL = "it tells classes apart by their labels, and every head counts its labels from 0"
+_NEW_CLASSES = "it takes the classes of a task as new ones"
 
 
 def _from(script: str, **values: object) -> dict[str, Default]:
@@ -46,7 +47,13 @@ REQUIREMENTS: dict[str, Requirement] = {
     "AETraining": Requirement(refused="it trains an autoencoder, not a classifier"),
     "AGEM": Requirement(defaults=_from("permuted_mnist/agem", patterns_per_exp=250, sample_size=256)),
     "AR1": Requirement(refused="it trains a pretrained MobileNet of its own, not the suite's network"),
-    "BiC": Requirement(refused="it assigns to experience.dataset, which avalanche-lib 0.6.0 made read-only"),
+    "BiC": Requirement(
+        (CLASS,),
+        _NEW_CLASSES,
+        patch="the library assigns to `experience.dataset`, which is read-only, and passes an argument that PyTorch no "
+        "longer has; here it assigns to a copy",
+        note="the library does not use `T`; `lamb=-1` is the share of old classes",
+    ),
     "CWRStar": Requirement(ONE_HEAD, _BY_LABEL),
     "CoPE": Requirement(
         ONE_HEAD,
@@ -72,7 +79,12 @@ REQUIREMENTS: dict[str, Requirement] = {
         ONE_HEAD, _NO_TASK_LABELS, note="`mem_size` may not exceed the examples of the first task"
     ),
     "GenerativeReplay": Requirement(refused="it needs a generator that fits the images, and a strategy to train it"),
-    "ICaRL": Requirement(refused="it needs a benchmark made by nc_benchmark, with its order of classes"),
+    "ICaRL": Requirement(
+        (CLASS,),
+        _NEW_CLASSES,
+        defaults=_from("split_cifar100/icarl", memory_size=2000, fixed_memory=True),
+        network="the suite's features and head to train, a nearest-mean classifier to evaluate",
+    ),
     "JointTraining": Requirement(note="all tasks at once"),
     "LFL": Requirement(
         (DOMAIN,),

@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,7 +42,15 @@ if TYPE_CHECKING:
 Report = Callable[[int, int, int], None]
 """As in benchmark.training.engine."""
 
-_OPTIONAL = {"feature_extractor", "classifier", "input_size", "n_classes", "p_size", "cwr_layer_name"}
+_OPTIONAL = {
+    "feature_extractor",
+    "classifier",
+    "input_size",
+    "n_classes",
+    "p_size",
+    "cwr_layer_name",
+    "buffer_transform",
+}
 """What a strategy is given only where its constructor names it."""
 
 
@@ -143,6 +152,7 @@ class Run:
             "feature_extractor": module.features,
             "classifier": module.classifier,
             "cwr_layer_name": "classifier",
+            "buffer_transform": None,
             "input_size": list(stream.train[0].image_shape),
             "n_classes": stream.classes,
             "p_size": stream.classes,
@@ -178,4 +188,9 @@ def _task_aware(stream: Stream) -> CLScenario:
         name: [_as_taskaware_supervised_classification_dataset(experience.dataset) for experience in experiences]
         for name, experiences in stream.benchmark.streams.items()
     }
-    return with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
+    benchmark = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
+    classes = [sorted(set(images.targets.tolist())) for images in stream.train]
+    order = SimpleNamespace(n_classes_per_exp=[len(each) for each in classes], classes_order=sum(classes, []))
+    for experience in benchmark.train_stream:
+        experience.benchmark = order  # ICaRL reads it, as nc_benchmark once gave it
+    return benchmark

@@ -1,6 +1,7 @@
 """Avalanche's strategies act and are measured as the library measures them, or are refused in one line."""
 
 import inspect
+from collections.abc import Iterable
 from itertools import islice
 
 import avalanche.training.supervised as supervised
@@ -156,6 +157,31 @@ def test_si_has_importances_and_the_librarys_own_has_none(streams, naive, monkey
     assert torch.equal(bare.parameters, naive[DOMAIN])  # once the library is right the patch can go
 
 
+def test_si_importances_are_the_path_integral_of_its_paper(monkeypatch):
+    points, gradients = [], []
+
+    def flat(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+        return torch.cat([one.detach().flatten() for one in tensors]).clone()
+
+    def began(watch: run.Watch, strategy: BaseTemplate, **_: object) -> None:
+        points.append(flat(strategy.model.parameters()))
+        begin(watch, strategy)
+
+    def stepped(watch: run.Watch, strategy: BaseTemplate, **_: object) -> None:
+        points.append(flat(strategy.model.parameters()))
+        gradients.append(flat(one.grad for one in strategy.model.parameters()))
+        step(watch, strategy)
+
+    begin, step = run.Watch.before_training_exp, run.Watch.after_training_iteration
+    monkeypatch.setattr(run.Watch, "before_training_exp", began)
+    monkeypatch.setattr(run.Watch, "after_training_iteration", stepped)
+    trained = Trained("SI", build("permuted-digits", 0, 1, 60), eps=0.1)
+    path = sum(-gradient * (after - before) for gradient, before, after in zip(gradients, points, points[1:]))
+    omega = path / ((points[-1] - points[0]) ** 2 + 0.1)  # Zenke et al. (2017), equation 5
+    found = flat(one.data for one in trained.plugin(SynapticIntelligencePlugin).ewc_data[1].values())
+    assert torch.allclose(found, omega.clamp(max=0.001), atol=1e-7) and found.max() > 1e-5
+
+
 def test_cope_sees_all_batches_and_the_librarys_own_the_first_of_a_task(streams, monkeypatch):
     assert Trained("CoPE", streams[DOMAIN]).steps == 2 * 6 * SMALL["epochs"]
     monkeypatch.setattr(patches, "PATCHES", {})
@@ -254,6 +280,11 @@ def test_an_error_without_text_is_told_by_its_place(streams, monkeypatch):
     monkeypatch.setattr(supervised.Naive, "train", failing)
     with pytest.raises(InputError, match=r"AssertionError: .+"):
         Trained("Naive", streams[DOMAIN])
+
+
+def test_the_digest_of_the_code_holds_loop_and_patches():
+    classes = strategy_named("avalanche:Naive").__mro__
+    assert {run.__name__, patches.__name__} <= {inspect.getmodule(one).__name__ for one in classes}
 
 
 def test_each_seed_is_a_unit_of_its_own(tmp_path):

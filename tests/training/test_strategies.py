@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import torch
 from avalanche.evaluation.metrics import accuracy_metrics
-from avalanche.training.plugins import BiCPlugin, EvaluationPlugin, MIRPlugin, SynapticIntelligencePlugin
+from avalanche.training.plugins import (
+    BiCPlugin,
+    EvaluationPlugin,
+    MIRPlugin,
+    SupervisedPlugin,
+    SynapticIntelligencePlugin,
+)
 from avalanche.training.supervised.icarl import _ICaRLPlugin
 from avalanche.training.templates.base import BaseTemplate
 
@@ -78,25 +84,19 @@ class Trained:
         tasks = {"tasks": len(stream.train)}
         small |= {"stage_2_epochs": 2} if name == "BiC" else {}
         settings = settings_for(method.id, stream.kind.id, SMALL | tasks | small | changes, method.Settings)
-        self.steps = 0
         with pytest.MonkeyPatch.context() as patch:
             self._watch(patch)
             self.outcome: Outcome = method.train(method, [stream], settings, "cpu", lambda *_: None)[0]
         self.parameters = torch.cat([one.detach().flatten() for one in self.strategy.model.parameters()])
 
     def _watch(self, patch: pytest.MonkeyPatch) -> None:
-        make, step = run.Run.strategy, run.Watch.after_training_iteration
+        make = run.Run.strategy
 
         def made(one: run.Run) -> BaseTemplate:
             self.strategy = make(one)
             return self.strategy
 
-        def stepped(watch: run.Watch, strategy: object, **_: object) -> None:
-            self.steps += 1
-            step(watch, strategy)
-
         patch.setattr(run.Run, "strategy", made)
-        patch.setattr(run.Watch, "after_training_iteration", stepped)
         patch.setattr(base_sgd, "EvaluationPlugin", lambda: EvaluationPlugin(accuracy_metrics(experience=True)))
 
     def metric(self) -> dict[int, list[float]]:
@@ -182,10 +182,26 @@ def test_si_importances_are_the_path_integral_of_its_paper(monkeypatch):
     assert torch.allclose(found, omega.clamp(max=0.001), atol=1e-7) and found.max() > 1e-5
 
 
-def test_cope_sees_all_batches_and_the_librarys_own_the_first_of_a_task(streams, monkeypatch):
-    assert Trained("CoPE", streams[DOMAIN]).steps == 2 * 6 * SMALL["epochs"]
-    monkeypatch.setattr(patches, "PATCHES", {})
-    assert Trained("CoPE", streams[DOMAIN]).steps == 2
+class Inverted(SupervisedPlugin):
+    """Predicts the least likely class, once the loss of a batch is known: as CoPE makes predictions of embeddings."""
+
+    def after_eval_iteration(self, strategy: BaseTemplate, **_: object) -> None:
+        strategy.mb_output = -strategy.mb_output
+
+
+def test_accuracy_is_counted_after_the_strategys_own_plugins(streams, monkeypatch):
+    make = run.Run.strategy
+
+    def made(one: run.Run) -> BaseTemplate:
+        strategy = make(one)
+        strategy.plugins.insert(strategy.plugins.index(strategy.evaluator), Inverted())
+        return strategy
+
+    plain = Trained("Naive", streams[CLASS]).outcome.accuracy_matrix
+    monkeypatch.setattr(run.Run, "strategy", made)
+    inverted = Trained("Naive", streams[CLASS])
+    assert inverted.outcome.accuracy_matrix[0][0] < 0.5 < plain[0][0]
+    assert np.allclose([row[0] for row in inverted.outcome.accuracy_matrix], inverted.metric()[0], atol=1e-9)
 
 
 def test_mir_replays_what_it_remembers_and_the_librarys_own_nothing(streams, naive, monkeypatch):
@@ -231,6 +247,7 @@ def test_narrow_and_wide_heads_train_as_the_suites_own(streams):
     "name, stream, sets, part",
     [
         ("PNNStrategy", "permuted-digits", [], "cannot run here: it needs a progressive network"),
+        ("CoPE", "permuted-digits", [], "stops every task after the first batch"),
         ("MER", "permuted-digits", [], "cannot run here: its meta-learning loop"),
         ("DER", "split-digits", [], "it calls the network without task labels"),
         ("LFL", "split-digits", [], "it works on domain-incremental streams only"),

@@ -30,8 +30,6 @@ GIVEN = {
     "feature_extractor",
     "classifier",
     "input_size",
-    "n_classes",
-    "p_size",
     "cwr_layer_name",
     "last_layer_name",
     "buffer_transform",

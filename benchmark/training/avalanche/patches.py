@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from unittest import mock
 
 import torch
-from avalanche.training.plugins import BiCPlugin, CoPEPlugin, MIRPlugin, SynapticIntelligencePlugin, bic
+from avalanche.training.plugins import BiCPlugin, MIRPlugin, SynapticIntelligencePlugin, bic
 from avalanche.training.utils import cycle
 from torch import nn
 from torch.utils.data import DataLoader
@@ -47,14 +47,6 @@ def si_keeps_copies() -> AbstractContextManager[object]:
             target[name].data = parameter.detach().cpu().flatten().clone()
 
     return mock.patch.object(SynapticIntelligencePlugin, "extract_weights", staticmethod(extract_weights))
-
-
-def cope_takes_every_batch() -> AbstractContextManager[object]:
-    """CoPE: no early stop.
-
-    The library stops an experience after its first batch, as in its streams an experience is one batch.
-    """
-    return mock.patch.object(CoPEPlugin, "after_training_iteration", lambda self, strategy, **_: None)
 
 
 def mir_replays_every_label() -> AbstractContextManager[object]:
@@ -104,6 +96,5 @@ def _settable(kind: type) -> type:
 PATCHES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "BiC": bic_sets_its_dataset,
     "SynapticIntelligence": si_keeps_copies,
-    "CoPE": cope_takes_every_batch,
     "MIR": mir_replays_every_label,
 }

@@ -56,10 +56,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     ),
     "CWRStar": Requirement(ONE_HEAD, _BY_LABEL),
     "CoPE": Requirement(
-        ONE_HEAD,
-        _BY_LABEL,
-        patch="the library stops each task after its first batch; here it sees all batches of a task",
-        note="its embedding is as wide as the network's output; prototypes move once a task",
+        refused="it is made for streams whose experiences are batches: it stops every task after the first batch"
     ),
     "Cumulative": Requirement(),
     "DER": Requirement(ONE_HEAD, _NO_TASK_LABELS, note="DER++ unless beta is 0"),

@@ -154,8 +154,6 @@ class Run:
             "cwr_layer_name": "classifier",
             "buffer_transform": None,
             "input_size": list(stream.train[0].image_shape),
-            "n_classes": stream.classes,
-            "p_size": stream.classes,
             "train_mb_size": settings.batch_size,
             "train_epochs": settings.epochs,
             "device": self.device,

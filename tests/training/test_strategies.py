@@ -28,11 +28,11 @@ from benchmark.runs.plan import plan
 from benchmark.streams.build import Stream, build
 from benchmark.training import engine
 from benchmark.training.avalanche import patches, run, table
-from benchmark.training.avalanche.fit import kind_of
+from benchmark.training.avalanche.fit import kind_of, remembered
 from benchmark.training.avalanche.requirements import CLASS, DOMAIN, EVERY, REQUIREMENTS, TASK, accepted
 from benchmark.training.avalanche.strategies import strategy_named
 from benchmark.training.external import settings_of
-from methods.errors import InputError
+from methods.errors import InputError, UnitError
 from methods.registry import METHODS
 from methods.settings import settings_for
 from tests.support.writers import ROOT
@@ -280,6 +280,12 @@ def test_other_cells_are_not_trained_where_one_is_refused(tmp_path, capsys):
     assert "task labels" in capsys.readouterr().err and not list(store.load_all(tmp_path))
 
 
+def test_a_memory_holds_what_the_librarys_own_does(streams):
+    policy = Trained("DER", streams[CLASS], mem_size=31).strategy.storage_policy
+    held = {label: len(group.buffer) for label, group in policy.buffer_groups.items()}
+    assert remembered(streams[CLASS], 31, 2) == held and sum(held.values()) == 31
+
+
 def test_gem_without_its_solver_says_how_to_install_it(streams, monkeypatch):
     monkeypatch.setattr("benchmark.training.avalanche.fit.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install quadprog, or the extra 'gem'"):
@@ -295,7 +301,7 @@ def test_an_error_without_text_is_told_by_its_place(streams, monkeypatch):
         assert False
 
     monkeypatch.setattr(supervised.Naive, "train", failing)
-    with pytest.raises(InputError, match=r"AssertionError: .+"):
+    with pytest.raises(UnitError, match=r"AssertionError: .+"):
         Trained("Naive", streams[DOMAIN])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from importlib.util import find_spec
 
 from benchmark.streams.build import Stream
@@ -21,7 +20,7 @@ def kind_of(stream: Stream) -> str:
     """DOMAIN, TASK or CLASS."""
     if stream.kind.heads == "per task":
         return TASK
-    classes = [set(images.targets.tolist()) for images in stream.train]
+    classes = _classes(stream)
     return DOMAIN if all(each == classes[0] for each in classes) else CLASS
 
 
@@ -50,22 +49,28 @@ def _check_solver(method: str, needs: Requirement) -> None:
             raise InputError(f"{method} needs the package {package}: pip install {package}, or the extra '{extra}'")
 
 
-def remembered(stream: Stream, size: int, tasks: int) -> Counter[int]:
-    """Examples of each class in a class-balanced memory of `size` after the first `tasks` tasks."""
-    seen = Counter(label for images in stream.train[:tasks] for label in images.targets.tolist())
-    return Counter({label: min(size // len(seen), count) for label, count in seen.items()})
+def remembered(stream: Stream, size: int, tasks: int) -> dict[int, int]:
+    """Examples of each class in the library's class-balanced memory of `size` after the first `tasks` tasks."""
+    counts = sum(images.targets.bincount(minlength=stream.classes) for images in stream.train[:tasks])
+    seen = counts.nonzero().flatten().tolist()
+    shares = [size // len(seen) + (place < size % len(seen)) for place in range(len(seen))]
+    return {label: min(share, int(counts[label])) for label, share in zip(seen, shares, strict=True)}
+
+
+def _classes(stream: Stream) -> list[set[int]]:
+    return [set(images.targets.unique().tolist()) for images in stream.train]
 
 
 def _replays(settings: Settings, stream: Stream) -> str | None:
     batch = getattr(settings, "batch_size_mem", None) or settings.batch_size
-    held = remembered(stream, settings.mem_size, 1).total()
+    held = sum(remembered(stream, settings.mem_size, 1).values())
     if len(stream.train) > 1 and held < batch:
         return f"its memory holds {held} examples after the first task, fewer than a replayed batch of {batch}"
     return None
 
 
 def _retrieves(settings: Settings, stream: Stream) -> str | None:
-    held = remembered(stream, settings.mem_size, 1).total()
+    held = sum(remembered(stream, settings.mem_size, 1).values())
     if len(stream.train) > 1 and held <= settings.batch_size_mem:
         return f"its memory holds {held} examples after the first task: it must hold more than batch_size_mem"
     return None
@@ -98,7 +103,7 @@ def _decays(settings: Settings, stream: Stream) -> str | None:
 
 
 def _new(settings: Settings, stream: Stream) -> str | None:
-    classes = [set(images.targets.tolist()) for images in stream.train]
+    classes = _classes(stream)
     if sum(map(len, classes)) > len(set().union(*classes)):
         return "classes come again in later tasks, and it takes the classes of a task as new ones"
     return None

@@ -32,7 +32,7 @@ from benchmark.training.avalanche.arguments import GIVEN, parameters
 from benchmark.training.avalanche.callbacks import Counter, Diverged, SameOrder, Watch
 from benchmark.training.avalanche.modules import module_for, network_for
 from benchmark.training.engine import EVALUATION_BATCH
-from methods.errors import InputError
+from methods.errors import InputError, UnitError
 from methods.method import Problem
 from methods.settings import Settings
 
@@ -69,7 +69,7 @@ class Trained:
     ) -> list[Outcome]:
         """As benchmark.training.engine.train; nothing is kept, so a seed that was killed begins anew.
 
-        Raises InputError where the strategy does not fit a stream, or with what it raised.
+        Raises InputError where the strategy does not fit a stream, and UnitError with what the library raised.
         """
 
         def reporter(index: int) -> Report:
@@ -104,7 +104,7 @@ class Run:
             except (InputError, MemoryError, torch.OutOfMemoryError):
                 raise
             except Exception as error:  # of the library, on a combination that a person asked for
-                raise InputError(f"{self.method.id} failed on {self.stream.kind.id}: {_said(error)}") from error
+                raise UnitError(f"{self.method.id} failed on {self.stream.kind.id}: {_said(error)}") from error
         outcome.seconds = time.perf_counter() - started
         return outcome
 

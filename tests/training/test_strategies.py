@@ -1,112 +1,36 @@
-"""Avalanche's strategies act and are measured as the library measures them, or are refused in one line."""
+"""Avalanche's strategies act, and are measured as the library measures them."""
 
 import inspect
 from collections.abc import Iterable
 from itertools import islice
 
 import avalanche.training.supervised as supervised
-import avalanche.training.templates.base_sgd as base_sgd
 import numpy as np
 import pytest
 import torch
-from avalanche.evaluation.metrics import accuracy_metrics
-from avalanche.training.plugins import (
-    BiCPlugin,
-    EvaluationPlugin,
-    MIRPlugin,
-    SupervisedPlugin,
-    SynapticIntelligencePlugin,
-)
+from avalanche.training.plugins import BiCPlugin, MIRPlugin, SupervisedPlugin, SynapticIntelligencePlugin
 from avalanche.training.supervised.icarl import _ICaRLPlugin
 from avalanche.training.templates.base import BaseTemplate
 
-from benchmark.cli.main import main
 from benchmark.common.files import inserted
-from benchmark.records import store
-from benchmark.records.checkpoint import Outcome
 from benchmark.runs.plan import plan
 from benchmark.streams.build import Stream, build
 from benchmark.training import engine
 from benchmark.training.avalanche import patches, run, table
-from benchmark.training.avalanche.fit import kind_of, remembered
+from benchmark.training.avalanche.fit import kind_of
 from benchmark.training.avalanche.requirements import CLASS, DOMAIN, EVERY, REQUIREMENTS, TASK, accepted
 from benchmark.training.avalanche.strategies import strategy_named
 from benchmark.training.external import settings_of
-from methods.errors import InputError, UnitError
+from methods.errors import InputError
 from methods.registry import METHODS
 from methods.settings import settings_for
+from tests.support.strategies import SMALL, Trained, tiny_streams
 from tests.support.writers import ROOT
-
-SMALL = {"hidden": 16, "epochs": 2, "learning_rate": 0.2}
-DIGITS = """
-import torch
-from sklearn.datasets import load_digits
-from torch.utils.data import TensorDataset
-from avalanche.benchmarks import benchmark_from_datasets, with_task_labels
-from avalanche.benchmarks.utils import ConstantSequence, TaskLabels, as_classification_dataset
-
-
-def stream(seed, groups, heads=False):
-    images, labels = load_digits(return_X_y=True)
-    images, labels = torch.tensor(images).float() / 16, torch.tensor(labels)
-    parts = {"train": [], "test": []}
-    for number, classes in enumerate(groups):
-        rows = torch.isin(labels, torch.tensor(classes)).nonzero()[:, 0]
-        for name, mine in (("train", rows[:60]), ("test", rows[60:120])):
-            data = TensorDataset(images[mine], labels[mine])
-            data.targets = labels[mine].tolist()
-            task = TaskLabels(ConstantSequence(number if heads else 0, len(mine)))
-            made = as_classification_dataset(data).update_data_attribute("targets_task_labels", task)
-            parts[name].append(made)
-    return with_task_labels(benchmark_from_datasets(**parts))
-"""
 
 
 @pytest.fixture(scope="module")
 def streams(tmp_path_factory) -> dict[str, Stream]:
-    """A tiny stream of each kind, and one whose heads grow."""
-    path = tmp_path_factory.mktemp("streams") / "some_digits.py"
-    path.write_text(DIGITS, encoding="utf-8")
-    return {
-        DOMAIN: build("permuted-digits", 0, 2, 60),
-        TASK: build("split-digits", 0, 2, 60),
-        CLASS: build(str(path), 0, 2, 0, None, (("groups", "[[0, 1], [2, 3]]"),)),
-        "uneven": build(str(path), 0, 2, 0, None, (("groups", "[[0, 1], [2, 3, 4]]"), ("heads", True))),
-    }
-
-
-class Trained:
-    """A strategy trained on a stream: its outcome, the library's strategy and the library's own metric."""
-
-    def __init__(self, name: str, stream: Stream, **changes: object) -> None:
-        method = strategy_named(f"avalanche:{name}")
-        small = {"mem_size": 60} if "mem_size" in method.Settings.model_fields else {}
-        tasks = {"tasks": len(stream.train)}
-        small |= {"stage_2_epochs": 2} if name == "BiC" else {}
-        settings = settings_for(method.id, stream.kind.id, SMALL | tasks | small | changes, method.Settings)
-        with pytest.MonkeyPatch.context() as patch:
-            self._watch(patch)
-            self.outcome: Outcome = method.train(method, [stream], settings, "cpu", lambda *_: None)[0]
-        self.parameters = torch.cat([one.detach().flatten() for one in self.strategy.model.parameters()])
-
-    def _watch(self, patch: pytest.MonkeyPatch) -> None:
-        make = run.Run.strategy
-
-        def made(one: run.Run) -> BaseTemplate:
-            self.strategy = make(one)
-            return self.strategy
-
-        patch.setattr(run.Run, "strategy", made)
-        patch.setattr(base_sgd, "EvaluationPlugin", lambda: EvaluationPlugin(accuracy_metrics(experience=True)))
-
-    def metric(self) -> dict[int, list[float]]:
-        """The library's accuracy on each test set, evaluation after evaluation."""
-        found = self.strategy.evaluator.get_all_metrics()
-        return {int(name[-3:]): values for name, (_, values) in found.items() if "eval_phase" in name}
-
-    def plugin(self, kind: type) -> object:
-        """The strategy's plugin of a kind."""
-        return next(one for one in self.strategy.plugins if isinstance(one, kind))
+    return tiny_streams(tmp_path_factory.mktemp("streams"))
 
 
 @pytest.fixture(scope="module")
@@ -241,68 +165,6 @@ def test_narrow_and_wide_heads_train_as_the_suites_own(streams):
     theirs = Trained("Naive", streams["uneven"], hidden=64, epochs=8).outcome
     both = [np.array(one.accuracy_matrix, float) for one in (mine, theirs)]
     assert np.allclose(*both, atol=0.02, equal_nan=True) and both[0][1, 1] > 0.8
-
-
-@pytest.mark.parametrize(
-    "name, stream, sets, part",
-    [
-        ("PNNStrategy", "permuted-digits", [], "cannot run here: it needs a progressive network"),
-        ("CoPE", "permuted-digits", [], "stops every task after the first batch"),
-        ("MER", "permuted-digits", [], "cannot run here: its meta-learning loop"),
-        ("DER", "split-digits", [], "it calls the network without task labels"),
-        ("LFL", "split-digits", [], "it works on domain-incremental streams only"),
-        ("MIR", "permuted-digits", ["mem_size=10"], "it must hold more than batch_size_mem"),
-        ("BiC", "permuted-digits", [], "it takes the classes of a task as new ones"),
-        ("CWRStar", "split-digits", [], "every head counts its labels from 0"),
-        ("ER_AML", "permuted-digits", ["mem_size=50"], "fewer than a batch of 10: raise mem_size"),
-        ("DER", "permuted-digits", ["mem_size=5"], "fewer than a replayed batch of 10"),
-        ("GSS_greedy", "permuted-digits", ["mem_size=31"], "mem_size=31 is more than the 30 examples"),
-        ("EWC", "permuted-digits", ["mode=online"], "needs --set decay_factor=VALUE"),
-        ("EWC", "permuted-digits", ["mode=other"], "setting 'mode' cannot be 'other'"),
-        ("AGEM", "permuted-digits", ["patterns_per_exp=-3"], "setting 'patterns_per_exp' cannot be '-3'"),
-        ("SCR", "permuted-digits", ["temperature=0"], "setting 'temperature' cannot be '0'"),
-        ("Naive", "permuted-digits", ["shuffle=False"], "setting 'shuffle' cannot be False"),
-    ],
-)
-def test_what_cannot_run_is_one_line_before_anything_is_trained(tmp_path, capsys, name, stream, sets, part):
-    changes = [word for change in ["tasks=2", "train_examples=30", *sets] for word in ("--set", change)]
-    methods = ["--method", f"avalanche:{name}"]
-    command = ["run", *methods, "--stream", stream, "--seed", "0", *changes, "--results", str(tmp_path)]
-    assert main(command) == 2
-    err = capsys.readouterr().err
-    assert part in err and err.count("\n") == 1 and not list(store.load_all(tmp_path))
-
-
-def test_other_cells_are_not_trained_where_one_is_refused(tmp_path, capsys):
-    methods = ["--method", "naive", "--method", "avalanche:DER"]
-    small = ["--set", "tasks=2", "--set", "train_examples=30", "--seed", "0", "--results", str(tmp_path)]
-    assert main(["run", *methods, "--stream", "split-digits", *small]) == 2
-    assert "task labels" in capsys.readouterr().err and not list(store.load_all(tmp_path))
-
-
-def test_a_memory_holds_what_the_librarys_own_does(streams):
-    policy = Trained("DER", streams[CLASS], mem_size=31).strategy.storage_policy
-    held = {label: len(group.buffer) for label, group in policy.buffer_groups.items()}
-    assert remembered(streams[CLASS], 31, 2) == held and sum(held.values()) == 31
-
-
-def test_gem_without_its_solver_says_how_to_install_it(streams, monkeypatch):
-    monkeypatch.setattr("benchmark.training.avalanche.fit.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install quadprog, or the extra 'gem'"):
-        Trained("GEM", streams[DOMAIN])
-
-
-def test_a_float_that_the_library_calls_an_integer_is_a_float():
-    assert settings_of("avalanche:SCR", "permuted-digits", {"temperature": "0.1"}).temperature == 0.1
-
-
-def test_an_error_without_text_is_told_by_its_place(streams, monkeypatch):
-    def failing(*_: object, **__: object) -> None:
-        assert False
-
-    monkeypatch.setattr(supervised.Naive, "train", failing)
-    with pytest.raises(UnitError, match=r"AssertionError: .+"):
-        Trained("Naive", streams[DOMAIN])
 
 
 def test_the_digest_of_the_code_holds_loop_and_patches():

@@ -38,10 +38,10 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of small layers
-    trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy already. A method
-    with a training loop of its own trains each seed alone too, so that each is recorded as it ends. Raises InputError
-    for methods, streams, settings, data or records that cannot be used.
+    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of
+    small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy
+    already. A method with a training loop of its own trains each seed alone too, so that each is recorded as it ends.
+    Raises InputError for methods, streams, settings, data or records that cannot be used.
     """
     classes = distinct(methods)
     cells = {

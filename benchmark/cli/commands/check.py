@@ -37,7 +37,7 @@ def check(
 
     With --method, --stream and --seed: train that recorded run again and compare it with its record.
     """
-    single, changes = _single(method, stream, seed), inputs.pairs("--set", set, "tasks=3")
+    single, changes = _single(method, stream, seed), inputs.changes(set)
     if single is None and changes:
         raise InputError("--set: it names one run's settings, so give it with --method, --stream and --seed")
     if single is not None and accept:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from benchmark.networks.external import network_named
+from benchmark.networks.registry import NetworkKind
 from benchmark.records import provenance, store
 from benchmark.records.schema import Record
 from benchmark.runs import work
@@ -47,13 +49,14 @@ def rerun(
     kept = store.load_placed(path, results)
     origin = kept.provenance
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
-    unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec)
+    network = str(overrides.get("network", "")) if settings.network else ""
+    unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec, network=network)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
         device = work.device_named("auto" if origin.device == "cuda" else "cpu")
         _train(unit, Path(folder), data, device, origin.threads)
         made = store.load(store.path_of(Path(folder), method, stream, seed, settings))
     name = f"{method} on {stream}, seed {seed}"
-    reasons = _elsewhere(kept, made)
+    reasons = _elsewhere(kept, made, unit.load_network())
     if not reasons:
         return _exactly(name, kept, made)
     return _nearly(name, kept, made, _tolerances(path.parent, kept), " and ".join(reasons))
@@ -70,8 +73,8 @@ def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: in
         torch.set_num_threads(before)
 
 
-def _elsewhere(kept: Record, made: Record) -> list[str]:
-    """Why the last bits of the run need not be its record's."""
+def _elsewhere(kept: Record, made: Record, network: NetworkKind | None = None) -> list[str]:
+    """Why the last bits of the run need not be its record's; network: of the run, where it is not the stream's own."""
     old, new = kept.provenance, made.provenance
     names = [name for name in provenance.LIBRARIES if old.versions.get(name) != new.versions.get(name)]
     pairs = [
@@ -81,7 +84,7 @@ def _elsewhere(kept: Record, made: Record) -> list[str]:
     reasons = [f"another {field.replace('_', ' ')}" for field, other in pairs if other]
     if names:
         reasons.append(f"another version of {', '.join(names)}")
-    if new.device == "cuda" and STREAMS[made.stream].network == "resnet18":
+    if new.device == "cuda" and not (network or network_named(STREAMS[made.stream].network)).exact_on_gpu:
         reasons.append("a GPU sums convolutions in another order each time")
     return reasons
 

@@ -17,14 +17,13 @@ from tests.support.process import ROOT
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SMALL = ["--set", "tasks=2", "--set", "train_examples=40", "--jobs", "1"]
 COMMANDS = re.findall(r"^\$ python -m benchmark (.*)$", PAGE.replace("\\\n", ""), re.MULTILINE)
-LATER = ("check-network", "--network")  # an option that the suite does not have yet
 BUILT_IN = """
 from benchmark.cli.main import main
 some = ["--method", "l2", "--stream", "split-digits"]
 small = ["--set", "tasks=2", "--set", "train_examples=40", "--set", "l2_lambda=0.5", "--seeds", "2", "--jobs", "1"]
 schedule = ["--set", "schedule=polynomial", "--set", "schedule.power=2"]
 codes = [
-    main(["list"]), main(["list", "--settings", *some]), main(["run", *some, *small, *schedule]),
+    main(["list"]), main(["list", "--settings", *some]), main(["run", *some, "--network", "linear", *small, *schedule]),
     main(["table", "--columns", "remembering", "--format", "json"]),
 ]
 assert codes == [0, 0, 0, 0], codes
@@ -35,7 +34,7 @@ assert codes == [0, 0, 0, 0], codes
 def built_in(tmp_path_factory) -> str:
     """What commands say in a copy of the suite with all diffs of the page applied."""
     folder, diffs = tmp_path_factory.mktemp("suite"), _blocks("diff")
-    assert len(diffs) == 3
+    assert len(diffs) == 4
     for name in ("benchmark", "methods"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent), "PYTHONPATH": str(folder)}
@@ -55,6 +54,12 @@ def test_a_diff_of_one_file_adds_a_method_with_settings_of_its_own(built_in):
     assert re.search(r"^l2_lambda +0\.1 +ours, not tuned", built_in, re.MULTILINE)
     (cell,) = _table(built_in)
     assert cell["method"] == "l2" and cell["variant"]["l2_lambda"] == 0.5
+
+
+def test_a_diff_of_one_file_adds_a_network(built_in):
+    assert re.search(r"^linear +softmax regression", built_in, re.MULTILINE)
+    (cell,) = _table(built_in)
+    assert cell["variant"]["network"] == "linear"
 
 
 def test_a_diff_of_one_file_adds_a_schedule(built_in):
@@ -81,15 +86,15 @@ def files(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("check-") and not c.startswith(LATER)])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("check-")])
 def test_each_file_passes_its_check(files, capsys, command):
     assert main(shlex.split(command)) == 0
     assert "all hold" in capsys.readouterr().out
 
 
 def test_each_run_of_the_page_trains_and_the_metric_is_a_column(files, capsys):
-    runs = [c for c in COMMANDS if c.startswith("run ") and "--network" not in c]
-    assert len(runs) == 7
+    runs = [c for c in COMMANDS if c.startswith("run ")]
+    assert len(runs) == 8
     for command in runs:
         words = shlex.split(re.sub(r"--results \S+", "", command))
         assert main([*words, *SMALL]) == 0, (command, capsys.readouterr().err)

@@ -15,7 +15,7 @@ from benchmark.cli.main import main
 from tests.support.process import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-SMALL = ["--set", "tasks=2", "--set", "train_examples=40", "--jobs", "1"]
+SMALL = ["--set", "tasks=2", "--set", "train_examples=40", "--jobs", "1", "--threads", "1"]
 COMMANDS = re.findall(r"^\$ python -m benchmark (.*)$", PAGE.replace("\\\n", ""), re.MULTILINE)
 BUILT_IN = """
 from benchmark.cli.main import main

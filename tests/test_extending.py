@@ -20,7 +20,7 @@ COMMANDS = re.findall(r"^\$ python -m benchmark (.*)$", PAGE.replace("\\\n", "")
 BUILT_IN = """
 from benchmark.cli.main import main
 some = ["--method", "l2", "--stream", "split-digits"]
-small = ["--set", "tasks=2", "--set", "train_examples=40", "--set", "l2_lambda=0.5", "--seeds", "2", "--jobs", "1"]
+small = ["--set", "tasks=2", "--set", "train_examples=40", "--set", "l2_lambda=0.5", "--seeds", "2", "--threads", "1"]
 schedule = ["--set", "schedule=polynomial", "--set", "schedule.power=2"]
 codes = [
     main(["list"]), main(["list", "--settings", *some]), main(["run", *some, "--network", "linear", *small, *schedule]),

@@ -1,4 +1,4 @@
-"""The sentences of the README and of docs/reproduction.md that state a count are what the settings and the recorded trials give."""
+"""The sentences of the README and of docs/reproduction.md that count cells are what settings and trials give."""
 
 import json
 from pathlib import Path

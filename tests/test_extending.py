@@ -49,6 +49,7 @@ def built_in(tmp_path_factory) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_diff_of_one_file_adds_a_method_with_settings_of_its_own(built_in):
     assert re.search(r"^l2 +L2 +yes +the baseline of Kirkpatrick", built_in, re.MULTILINE)
     assert re.search(r"^l2_lambda +0\.1 +ours, not tuned", built_in, re.MULTILINE)
@@ -56,18 +57,21 @@ def test_a_diff_of_one_file_adds_a_method_with_settings_of_its_own(built_in):
     assert cell["method"] == "l2" and cell["variant"]["l2_lambda"] == 0.5
 
 
+@pytest.mark.slow
 def test_a_diff_of_one_file_adds_a_network(built_in):
     assert re.search(r"^linear +softmax regression", built_in, re.MULTILINE)
     (cell,) = _table(built_in)
     assert cell["variant"]["network"] == "linear"
 
 
+@pytest.mark.slow
 def test_a_diff_of_one_file_adds_a_schedule(built_in):
     assert re.search(r"^polynomial +\(1 - t / total\)\^power +power=1\.0", built_in, re.MULTILINE)
     (cell,) = _table(built_in)
     assert cell["variant"]["schedule"] == "polynomial" and cell["variant"]["schedule.power"] == 2
 
 
+@pytest.mark.slow
 def test_a_diff_of_one_file_adds_a_metric(built_in):
     assert re.search(r"^remembering +REM: 1 - ", built_in, re.MULTILINE)
     (cell,) = _table(built_in)
@@ -92,6 +96,7 @@ def test_each_file_passes_its_check(files, capsys, command):
     assert "all hold" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_each_run_of_the_page_trains_and_the_metric_is_a_column(files, capsys):
     runs = [c for c in COMMANDS if c.startswith("run ")]
     assert len(runs) == 8

@@ -150,10 +150,10 @@ def test_a_class_that_no_other_process_can_load_is_refused(tmp_path, monkeypatch
     class Local(Method):
         id = "local"
 
-    with pytest.raises(InputError, match="Local is defined where .* put it into a file of its own .*'./local.py'"):
+    with pytest.raises(InputError, match="cannot load Local .* put it into a file of its own .*'./local.py'"):
         small(Local, tmp_path)
     monkeypatch.setattr(sys.modules["__main__"], "Typed", type("Typed", (Method,), {"__module__": "__main__"}), False)
-    with pytest.raises(InputError, match="Typed is defined where"):
+    with pytest.raises(InputError, match="the training processes cannot load Typed"):
         small(sys.modules["__main__"].Typed, tmp_path)
 
 

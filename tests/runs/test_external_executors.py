@@ -102,7 +102,7 @@ BAD = {
     "no class": (
         "x = 1\n",
         [],
-        "bad.py must hold one class with methods manner and run; it holds no such class, but: none",
+        "bad.py must hold exactly one class with methods manner and run; it holds no such class, but: none",
     ),
     "a class without run": (SOURCE.replace("def run", "def walk"), [], "it holds no such class, but: Mine"),
     "a class without manner": (

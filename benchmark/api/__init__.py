@@ -80,15 +80,12 @@ def run(
             jobs=given.count("jobs", jobs),
             threads=given.count("threads", threads),
             executor=executor,
-            options=inputs.executor_options(
-                executor, None, address, [f"{name}={value}" for name, value in (slurm or {}).items()]
-            )
-            | {name: str(value) for name, value in (executor_options or {}).items()},
+            options=_options(executor, address, slurm or {}, executor_options or {}),
             force=force,
             measure=probes.asked(list(measure)),
         )
         board = None if tensorboard is None else given.path("tensorboard", tensorboard)
-        return _done(asked, board, verbose)
+        return _trained(asked, board, verbose)
 
 
 @overload
@@ -145,7 +142,14 @@ def load_results(results: PathLike = "results") -> pd.DataFrame:
 load_results.__doc__ = frames.load_results.__doc__
 
 
-def _done(asked: Experiment, board: Path | None, verbose: bool) -> pd.DataFrame:
+def _options(
+    executor: str, address: str | None, slurm: Mapping[str, str | int], options: Mapping[str, str | int]
+) -> dict[str, str]:
+    pairs = [f"{name}={value}" for name, value in slurm.items()]
+    return inputs.executor_options(executor, None, address, pairs) | {name: str(v) for name, v in options.items()}
+
+
+def _trained(asked: Experiment, board: Path | None, verbose: bool) -> pd.DataFrame:
     prepared = experiment.prepare(asked)
     if verbose:
         print(prepared.line, flush=True)

@@ -84,7 +84,7 @@ def settings(given: Mapping[str, Setting] | None) -> dict[str, object]:
     for name, value in given.items():
         value = _python(value)
         if not (isinstance(name, str) and isinstance(value, (bool, int, float, str, type(None)))):
-            raise InputError(f"settings: {name!r:.80} cannot be {value!r:.80}; give numbers, truth values or text")
+            raise InputError(f"settings: {name!r:.80} cannot be {value!r:.80}; give a number, a boolean or text")
         values[name] = value
     return values
 

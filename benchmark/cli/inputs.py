@@ -116,7 +116,7 @@ def with_network(settings: Mapping[str, object], network: str | None = None) -> 
     """
     values = dict(settings)
     if network is not None and values.setdefault("network", network) != network:
-        raise InputError(f"--network {network} and --set network={values['network']} exclude each other")
+        raise InputError(f"--network {network} and --set network={values['network']} exclude each other; give one")
     if values.get("network"):
         values["network"] = networks.canonical(str(values["network"]))
         if not networks.is_code(values["network"]):
@@ -135,7 +135,7 @@ def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, s
         if not (key and equals and value):
             raise InputError(f"{option}: '{pair}' is not KEY=VALUE, for example {option} {example}")
         if key in values:
-            raise InputError(f"{option}: '{key}' is given twice")
+            raise InputError(f"{option}: '{key}' is given twice; give it once")
         values[key] = value
     return values
 

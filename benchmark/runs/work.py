@@ -56,7 +56,7 @@ def work(index: int, unit: Unit, results: Path, data: Path | None, device: str, 
     Raises InputError if the records cannot be written or memory runs out.
     """
     with memory.refused(unit.title), Claims(results) as claims:
-        if not _Work(index, unit, results, data, device, tell, claims).done():
+        if not _Work(index, unit, results, data, device, tell, claims).finish():
             return replace(unit, force=False)  # records of the other process are new: do not repeat them
     tell(Advance(index, 1.0, 0, 1.0))
     return None
@@ -74,18 +74,18 @@ class _Work:
     tell: Tell
     claims: Claims
 
-    def done(self) -> bool:
+    def finish(self) -> bool:
         """Record all runs of the unit. Does nothing and returns False if another process has claimed some of them."""
         if not self._claim(self.unit.seeds):
             return False
         streams = [stream for stream in map(self._stream, self.unit.seeds) if not self._recorded(stream)]
         begun = self._begun(streams) if streams else []
-        company = {seed for old in begun for seed in old.point.seeds}
-        if not self._claim(company):
+        resumed = {seed for old in begun for seed in old.point.seeds}
+        if not self._claim(resumed):
             return False
         known = {stream.seed: stream for stream in streams}
         groups = [([known.get(seed) or self._stream(seed) for seed in old.point.seeds], old) for old in begun]
-        fresh = [stream for stream in streams if stream.seed not in company]
+        fresh = [stream for stream in streams if stream.seed not in resumed]
         groups += [(group, None) for group in _of_one_form(fresh)]
         for number, (group, old) in enumerate(groups):
             self._train(group, old, _reporter(self.index, self.unit, number, len(groups), self.tell))

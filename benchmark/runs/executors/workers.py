@@ -32,9 +32,9 @@ START = "forkserver" if sys.platform == "linux" else "spawn"
 
 @dataclass(frozen=True)
 class Left:
-    """A worker has finished a unit. unit: to try again later if another process computes some of its runs, or None."""
+    """A worker is done with its unit."""
 
-    unit: Unit | None
+    unit: Unit | None  # to try again later: another process computes some of its runs
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def test_state_of_other_code_data_versions_or_machine_is_not_taken_up(name, stop
     )
     trained = steps_trained(monkeypatch)
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
-    assert f"{stopped[1]} was saved with other {name}; removed" in capsys.readouterr().out
+    assert f"{stopped[1]} was saved with other {name}; it was removed" in capsys.readouterr().out
     assert trained == [0, 1, 2] and numbers(stopped[0]) == whole
 
 

@@ -98,7 +98,7 @@ class CellPlan:
 
     def alone(self, device: str) -> bool:
         """Whether each seed is a separate unit."""
-        return not self.network.stacked_on_cpu and device == "cpu"
+        return hasattr(self.method, "train") or (not self.network.stacked_on_cpu and device == "cpu")
 
     def _cost(self, seeds: int) -> float:
         return 0.0 if self.first is None else _cost(self.first, self.settings, seeds) * self.network.step_cost
@@ -119,7 +119,8 @@ def plan(
 
     methods: named as in benchmark.training.external; streams: as in benchmark.streams.names; the setting `network`
     in overrides: as in benchmark.networks.external; force: plan recorded runs too.
-    On a CPU, the network decides whether the seeds of a cell form one unit (NetworkKind.stacked_on_cpu).
+    On a CPU, the network decides whether the seeds of a cell form one unit (NetworkKind.stacked_on_cpu). A method with
+    its own training loop trains each seed as a separate unit.
     Raises InputError for methods, streams, networks, settings, data, probes or records that cannot be used.
     """
     units, among, guard = [], 0, Guard(overrides, data)
@@ -165,6 +166,8 @@ def cells(
         network = _network(named, settings, source, first)
         code = code_version(classes[spec], network=network.source)
         check_phases(classes[spec], settings.tasks)
+        if hasattr(classes[spec], "train") and first is not None:
+            classes[spec].check_fit(settings, first)
         yield CellPlan(spec, source, classes[spec], settings, code, first, network, named)
 
 

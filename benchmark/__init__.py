@@ -1,7 +1,7 @@
-"""Six continual-learning methods on three task streams: streams, training, records, table and figures.
+"""A baseline-comparison suite for continual learning: task streams, training, records, tables and figures.
 
-`run`, `table` and `load_results` do from Python what the commands do; they are loaded when they are first used, so that
-the command line's help needs neither PyTorch nor pandas.
+`run`, `table` and `load_results` do in Python what the commands do. They are loaded on first use, so that the command
+line's help needs neither PyTorch nor pandas.
 """
 
 from typing import TYPE_CHECKING

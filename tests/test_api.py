@@ -150,10 +150,10 @@ def test_a_class_that_no_other_process_can_load_is_refused(tmp_path, monkeypatch
     class Local(Method):
         id = "local"
 
-    with pytest.raises(InputError, match="Local is defined where .* put it into a file of its own .*'./local.py'"):
+    with pytest.raises(InputError, match="cannot load Local .* put it into a file of its own .*'./local.py'"):
         small(Local, tmp_path)
     monkeypatch.setattr(sys.modules["__main__"], "Typed", type("Typed", (Method,), {"__module__": "__main__"}), False)
-    with pytest.raises(InputError, match="Typed is defined where"):
+    with pytest.raises(InputError, match="the training processes cannot load Typed"):
         small(sys.modules["__main__"].Typed, tmp_path)
 
 
@@ -161,34 +161,34 @@ BAD = [
     (dict(methods="ewcc"), "methods: there is no 'ewcc', did you mean 'ewc'?"),
     (dict(methods=[]), "methods: the list is empty"),
     (dict(methods=3), "methods: 3 is neither a name nor a list of names"),
-    (dict(methods=[3]), "methods: 3 is no name"),
-    (dict(methods=int), "methods: int is no subclass of methods.method.Method"),
+    (dict(methods=[3]), "methods: 3 is not a name"),
+    (dict(methods=int), "methods: int is not a subclass of methods.method.Method"),
     (dict(methods="./nowhere.py"), "methods: cannot read nowhere.py"),
     (dict(streams="permuted-mnst"), "streams: there is no 'permuted-mnst', did you mean 'permuted-mnist'?"),
-    (dict(streams=("split-digits", None)), "streams: None is no name"),
-    (dict(seeds=0), "seeds: 0 is no whole number from 1 to 1000"),
-    (dict(seeds=True), "seeds: True is no whole number"),
-    (dict(seeds="five"), "seeds: 'five' is no whole number"),
+    (dict(streams=("split-digits", None)), "streams: None is not a name"),
+    (dict(seeds=0), "seeds: 0 is not a whole number from 1 to 1000"),
+    (dict(seeds=True), "seeds: True is not a whole number"),
+    (dict(seeds="five"), "seeds: 'five' is not a whole number"),
     (dict(seeds=[]), "seeds: the list is empty"),
-    (dict(seeds=[0, -1]), "seeds: -1 is no whole number from 0 to 4294967295"),
-    (dict(seeds=1.5), "seeds: 1.5 is no whole number"),
+    (dict(seeds=[0, -1]), "seeds: -1 is not a whole number from 0 to 4294967295"),
+    (dict(seeds=1.5), "seeds: 1.5 is not a whole number"),
     (dict(settings={"taks": 3}), "settings: unknown setting 'taks': did you mean 'tasks'?"),
     (dict(settings={"tasks": 0}), "settings: setting 'tasks' cannot be 0"),
     (dict(settings={"tasks": [3]}), r"settings: 'tasks' cannot be \[3\]"),
     (dict(settings={3: 3}), "settings: 3 cannot be 3"),
-    (dict(settings=["tasks"]), r"settings: \['tasks'\] is no dict"),
+    (dict(settings=["tasks"]), r"settings: \['tasks'\] is not a dict"),
     (dict(settings={"tasks": 9}), "split-digits cannot have 9 tasks"),
     (dict(device="gpu"), "device: there is no 'gpu'"),
-    (dict(jobs=0), "jobs: 0 is no whole number from 1 to 1024"),
-    (dict(threads=2.5), "threads: 2.5 is no whole number"),
+    (dict(jobs=0), "jobs: 0 is not a whole number from 1 to 1024"),
+    (dict(threads=2.5), "threads: 2.5 is not a whole number"),
     (dict(executor="slrum"), "executor: there is no 'slrum', did you mean 'slurm'?"),
     (dict(address="auto"), "address is the address of a Ray cluster; add executor ray"),
     (dict(slurm={"time": 5}), "slurm is for Slurm jobs; add executor slurm"),
-    (dict(results=""), "results: '' is no path"),
+    (dict(results=""), "results: '' is not a path"),
     (dict(results=ROOT / "Makefile"), "results: cannot write to .*Makefile"),
-    (dict(data=3), "data: 3 is no path"),
+    (dict(data=3), "data: 3 is not a path"),
     (dict(data="/no/such/place", streams="permuted-mnist"), "data names /no/such/place, which is not a directory"),
-    (dict(tensorboard=" "), "tensorboard: ' ' is no path"),
+    (dict(tensorboard=" "), "tensorboard: ' ' is not a path"),
 ]
 
 

@@ -1,6 +1,6 @@
-"""What the commands `run` and `table` do, from Python.
+"""The commands `run` and `table` as Python functions.
 
-Everything that is wrong in what is given raises methods.errors.InputError, a ValueError whose one line says what to do.
+Wrong arguments raise methods.errors.InputError, a ValueError whose message is one line that says what to do.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ def run(
     tensorboard: PathLike | None = None,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Train methods on streams, record every run, and return all runs asked for; see `python -m benchmark run`.
+    """Train methods on streams, record every run, and return the requested runs; see `python -m benchmark run`.
 
-    A run that is recorded already below `results` is returned and not run again (unless `force`).
+    A run that is already recorded below `results` is returned without training, unless `force` is set.
 
     methods: ids ("ewc"), files ("./mine.py"), "package.module:Class", "avalanche:NAME", or subclasses of Method that
-      an importable file holds; None: all built-in ones.
+      are defined in an importable file; None: all built-in methods.
     streams: ids, "avalanche:NAME" or files; None: the paper's three.
     network: an id ("mlp"), "./net.py", "./net.py:function" or "package.module:function"; None: each stream's own.
-    seeds: a number of seeds, counted from 0, or the seeds themselves: 5 and range(5) are the same.
-    settings: what to change, by name, as {"tasks": 3, "stream.angle": 10}.
-    data: where to look for MNIST and CIFAR-100 first; None: $BENCHMARK_DATA.
-    device, jobs, threads, executor, address, slurm, executor_options, tensorboard: as the options of these names.
-    measure: probes by name, as for --measure: ["continual:every=10"].
-    verbose: print a line for each finished run, and show progress where there is a terminal.
+    seeds: the number of seeds, or the seeds themselves: 5 and range(5) are the same.
+    settings: the settings to change, by name: {"tasks": 3, "stream.angle": 10}.
+    data: the directory to search first for MNIST and CIFAR-100; None: $BENCHMARK_DATA.
+    device, jobs, threads, executor, address, slurm, executor_options, tensorboard: like the options of these names.
+    measure: probes by name, like --measure: ["continual:every=10"].
+    verbose: print a line for each finished run, and show progress on a terminal.
 
-    Returns a row for each run, with the columns of `load_results`, in the order of their paths.
-    Raises InputError where something given is wrong, before anything is trained if it shows by then. At
-    KeyboardInterrupt all processes end; finished runs are recorded, and the same call goes on from there.
+    Returns a DataFrame with one row for each run, sorted by path, with the columns of `load_results`.
+    Raises InputError for a wrong argument; most are found before training starts. KeyboardInterrupt ends all
+    processes. Finished runs stay recorded, and the same call continues from there.
     """
     with told_in_python():
         asked = Experiment(
@@ -80,15 +80,12 @@ def run(
             jobs=given.count("jobs", jobs),
             threads=given.count("threads", threads),
             executor=executor,
-            options=inputs.executor_options(
-                executor, None, address, [f"{name}={value}" for name, value in (slurm or {}).items()]
-            )
-            | {name: str(value) for name, value in (executor_options or {}).items()},
+            options=_options(executor, address, slurm or {}, executor_options or {}),
             force=force,
             measure=probes.asked(list(measure)),
         )
         board = None if tensorboard is None else given.path("tensorboard", tensorboard)
-        return _done(asked, board, verbose)
+        return _trained(asked, board, verbose)
 
 
 @overload
@@ -117,22 +114,22 @@ def table(
     format: Literal["frame", "markdown", "latex", "csv", "html", "json"] = "frame",
     columns: Iterable[str] = (),
 ) -> pd.DataFrame | str:
-    """Put the records below `results` together: accuracy and forgetting over seeds; see `python -m benchmark table`.
+    """Summarize the records below `results`: accuracy and forgetting over seeds; see `python -m benchmark table`.
 
-    methods, streams: which to show, named as for `run`; None: all that are recorded.
-    format: "frame", a DataFrame with a row for each method, stream and variant (columns: see
-      benchmark.tables.table.frame); or the text that the command prints in that format.
-    columns: further metrics, as for --columns.
+    methods, streams: which to show, named as in `run`; None: all recorded ones.
+    format: "frame" for a DataFrame with one row for each method, stream and variant (columns: see
+      benchmark.tables.table.frame), or the format of the text that the command prints.
+    columns: further metrics, like --columns.
 
-    Raises InputError for an unknown name or format, for a record that is not sound, and where there is no record.
+    Raises InputError for an unknown name or format, for an unsound record, and if there are no such records.
     """
     from benchmark.tables.columns import named
     from benchmark.tables.table import FORMATS, frame, render
 
     with told_in_python():
         inputs.one_of("--format", format, ("frame", *FORMATS))
-        place = given.path("results", results)
-        chosen = inputs.records(place, given.methods(methods), given.streams(streams))
+        folder = given.path("results", results)
+        chosen = inputs.records(folder, given.methods(methods), given.streams(streams))
         metrics = named(list(columns))
         return frame(chosen, metrics) if format == "frame" else render(chosen, format, metrics=metrics)
 
@@ -145,7 +142,14 @@ def load_results(results: PathLike = "results") -> pd.DataFrame:
 load_results.__doc__ = frames.load_results.__doc__
 
 
-def _done(asked: Experiment, board: Path | None, verbose: bool) -> pd.DataFrame:
+def _options(
+    executor: str, address: str | None, slurm: Mapping[str, str | int], options: Mapping[str, str | int]
+) -> dict[str, str]:
+    pairs = [f"{name}={value}" for name, value in slurm.items()]
+    return inputs.executor_options(executor, None, address, pairs) | {name: str(v) for name, v in options.items()}
+
+
+def _trained(asked: Experiment, board: Path | None, verbose: bool) -> pd.DataFrame:
     prepared = experiment.prepare(asked)
     if verbose:
         print(prepared.line, flush=True)
@@ -160,5 +164,5 @@ def _done(asked: Experiment, board: Path | None, verbose: bool) -> pd.DataFrame:
     try:
         experiment.train(prepared, say if verbose else quiet, board, bars=verbose)
     finally:
-        torch.set_num_threads(threads)  # the caller's own
+        torch.set_num_threads(threads)  # leave the caller's setting as it was
     return frames.frame_of(asked.records())

@@ -1,4 +1,4 @@
-"""What Python code gives to the functions of benchmark.api, read as the command line's words are."""
+"""Read the arguments of the functions of benchmark.api, by the rules of the command line."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Methods: TypeAlias = "PathLike | type[Method] | Sequence[PathLike | type[Method]
 Streams: TypeAlias = "PathLike | Sequence[PathLike]"
 
 _MOST = 1024
-"""Processes, or threads of one, at most: as on the command line."""
+"""The largest number of processes, or of threads in a process; the same limit as on the command line."""
 _ARGUMENTS = {"method": "methods", "stream": "streams", "set": "settings", "seed": "seeds"}
-"""What options of the command line that have another name are called here."""
+"""The Python names of options whose name differs on the command line."""
 
 
 @contextmanager
 def told_in_python() -> Iterator[None]:
-    """Messages name options of the command line; those that leave this block name arguments."""
+    """Rewrite the options that an InputError names ("--method") as Python arguments ("methods")."""
     try:
         yield
     except InputError as error:
@@ -44,7 +44,7 @@ def told_in_python() -> Iterator[None]:
 
 
 def methods(given: Methods | None) -> list[str]:
-    """The methods as benchmark.training.external names them. A file that was edited is loaded anew."""
+    """The methods as benchmark.training.external names them. An edited file is loaded again."""
     specs = [_method(each) for each in _several("methods", given)]
     if any(_edited(spec) for spec in specs):
         external.forget()
@@ -55,17 +55,17 @@ def streams(given: Streams | None) -> list[str]:
     """The streams as benchmark.streams.names names them."""
     names = [_name("streams", each) for each in _several("streams", given)]
     for name in filter(_edited, names):
-        raise InputError(f"streams: {name} was edited after it was loaded; start Python anew (a notebook: its kernel)")
+        raise InputError(f"streams: {name} was edited after it was loaded; restart Python (in a notebook: the kernel)")
     return names
 
 
 def seeds(given: int | Iterable[int]) -> list[int]:
-    """The seeds, each once, in rising order."""
+    """The distinct seeds in rising order."""
     if not isinstance(given, Iterable) or isinstance(given, str):
         return inputs.seeds(_integer("seeds", given, 1, inputs.MOST_SEEDS), None)
     singles = sorted({_integer("seeds", each, 0, inputs.LAST_SEED) for each in given})
     if not singles:
-        raise InputError("seeds: the list is empty; give a number of seeds, or one seed at least")
+        raise InputError("seeds: the list is empty; give the number of seeds, or at least one seed")
     return singles
 
 
@@ -75,29 +75,29 @@ def count(name: str, given: int | None) -> int | None:
 
 
 def settings(given: Mapping[str, Setting] | None) -> dict[str, object]:
-    """The settings to change, by name; numbers of NumPy as Python's own."""
+    """The settings to change, by name. NumPy numbers become Python numbers."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise InputError(f"settings: {given!r:.80} is no dict of settings, for example {{'tasks': 3}}")
+        raise InputError(f"settings: {given!r:.80} is not a dict; give settings by name, for example {{'tasks': 3}}")
     values = {}
     for name, value in given.items():
         value = _python(value)
         if not (isinstance(name, str) and isinstance(value, (bool, int, float, str, type(None)))):
-            raise InputError(f"settings: {name!r:.80} cannot be {value!r:.80}; give numbers, truth values or text")
+            raise InputError(f"settings: {name!r:.80} cannot be {value!r:.80}; give a number, a boolean or text")
         values[name] = value
     return values
 
 
 def path(name: str, given: object) -> Path:
-    """The path, '~' expanded."""
+    """The path, with '~' expanded."""
     if not isinstance(given, (str, os.PathLike)) or not str(given).strip():
-        raise InputError(f"{name}: {given!r:.80} is no path; name a directory")
+        raise InputError(f"{name}: {given!r:.80} is not a path; name a directory")
     return Path(os.path.expanduser(given))
 
 
 def _python(value: Any) -> object:
-    """A number of NumPy as Python's own; anything else as it is."""
+    """A NumPy scalar as a Python number; anything else unchanged."""
     return value.item() if getattr(value, "shape", None) == () else value
 
 
@@ -118,39 +118,39 @@ def _name(argument: str, given: object) -> str:
     if isinstance(given, str):
         return given
     if isinstance(given, os.PathLike):
-        return os.path.abspath(os.path.expanduser(os.fspath(given)))  # a file, also where it looks like an id
+        return os.path.abspath(os.path.expanduser(os.fspath(given)))  # a Path is always a file, even Path("ewc")
     example = "'ewc'" if argument == "methods" else "'permuted-digits'"
-    raise InputError(f"{argument}: {given!r:.80} is no name; give a text such as {example}")
+    raise InputError(f"{argument}: {given!r:.80} is not a name; give a text such as {example}")
 
 
 def _method(given: object) -> str:
-    """A name by which any process can load the method."""
+    """A name by which every process can load the method."""
     if not isinstance(given, type):
         return _name("methods", given)
     from methods.method import Method
     from methods.registry import METHODS
 
     if not issubclass(given, Method):
-        raise InputError(f"methods: {given.__name__} is no subclass of methods.method.Method")
+        raise InputError(f"methods: {given.__name__} is not a subclass of methods.method.Method")
     if METHODS.get(getattr(given, "id", "")) is given:
         return given.id
     module = sys.modules.get(given.__module__)
     if module is not None and given.__module__ != "__main__":
-        if module.__spec__ is None and module.__file__:  # the suite loaded it from a file that was named
+        if module.__spec__ is None and module.__file__:  # the suite itself loaded it, from a file given by its path
             return module.__file__
         try:
             if operator.attrgetter(given.__qualname__)(module) is given:
                 return f"{given.__module__}:{given.__qualname__}"
-        except AttributeError:  # it is defined in a function
+        except AttributeError:  # a class defined inside a function
             pass
     raise InputError(
-        f"methods: {given.__name__} is defined where the processes that train cannot load it; put it into a file of "
-        f"its own and give methods='./{given.__name__.lower()}.py'"
+        f"methods: the training processes cannot load {given.__name__} from where it is defined; put it into a file "
+        f"of its own and give methods='./{given.__name__.lower()}.py'"
     )
 
 
 def _edited(name: str) -> bool:
-    """Whether a file has another text now than when it was loaded."""
+    """Whether a file has changed since it was loaded."""
     if not is_file(name):
         return False
     loaded = linecache.cache.get(canonical(name))
@@ -159,7 +159,7 @@ def _edited(name: str) -> bool:
             loaded is not None and len(loaded) == 4 and "".join(loaded[2]) != Path(canonical(name)).read_text("utf-8")
         )
     except (OSError, UnicodeDecodeError):
-        return False  # loading it will tell
+        return False  # loading the file gives the message
 
 
 def _integer(name: str, given: Any, least: int, most: int) -> int:
@@ -168,5 +168,5 @@ def _integer(name: str, given: Any, least: int, most: int) -> int:
     except TypeError:
         value = None
     if value is None or not least <= value <= most:
-        raise InputError(f"{name}: {given!r:.80} is no whole number from {least} to {most}")
+        raise InputError(f"{name}: {given!r:.80} is not a whole number from {least} to {most}")
     return value

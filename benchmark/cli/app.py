@@ -1,4 +1,4 @@
-"""The application that the commands of benchmark/cli/commands add themselves to."""
+"""The Typer application. The modules of benchmark/cli/commands register their commands with it."""
 
 import sys
 from pathlib import Path
@@ -11,12 +11,12 @@ from benchmark import __version__
 COMMAND = "clbench" if Path(sys.argv[0]).stem == "clbench" else "python -m benchmark"
 
 app = typer.Typer(
-    help="Six continual-learning methods on three task streams, side by side: accuracy and forgetting.",
+    help="Compare continual-learning methods on task streams: accuracy and forgetting over seeds.",
     epilog="Start with: [bold]python -m benchmark run --stream permuted-digits --seeds 2[/bold], "
     "then [bold]python -m benchmark table[/bold].",
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    add_completion=COMMAND == "clbench",  # shells complete the words after a command, not after python -m
+    add_completion=COMMAND == "clbench",  # a shell completes the arguments of a command, not of python -m
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

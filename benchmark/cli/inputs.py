@@ -1,4 +1,4 @@
-"""What a person types on the command line, read into names, seeds and settings."""
+"""Read names, seeds and settings from the words of the command line."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
 
 MOST_SEEDS = 1000
 LAST_SEED = 2**32 - 1
-"""The largest seed that numpy's RandomState, with which the streams are drawn, takes."""
+"""The largest seed of numpy's RandomState, which draws the streams."""
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """What to say after an unknown name: the nearest known one, or all of them."""
+    """Advice after an unknown name: the nearest known name or, if none is near, all of them."""
     near = difflib.get_close_matches(name.lower(), known, 1, cutoff=0.5)
     return f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(known)}"
 
 
 def one_of(option: str, name: str, known: Collection[str]) -> str:
-    """The name as it is. Raises InputError, with the nearest known name, for one that is not known."""
+    """Return the name. Raises InputError for an unknown name and suggests the nearest known one."""
     if name not in known:
         raise InputError(f"{option}: there is no '{name}', {nearest(name, known)}")
     return name
 
 
 def names(option: str, given: Sequence[str] | None, known: Collection[str], default: Collection[str]) -> list[str]:
-    """The names given, each once and in the order of `known`; `default` if none is given.
+    """The distinct names in the order of `known`; `default` if no name is given.
 
-    Raises InputError, with the nearest known name, for one that is not known.
+    Raises InputError for an unknown name and suggests the nearest known one.
     """
     chosen = {one_of(option, name, known) for name in given or default}
     return [name for name in known if name in chosen]
 
 
 def methods(given: Sequence[str] | None) -> list[str]:
-    """The methods given, as benchmark.training.external names them, each once; all built-in ones if none is given.
+    """The distinct methods as benchmark.training.external names them; all built-in methods if none is given.
 
-    Built-in ones come first, in the paper's order. Raises InputError, with the nearest known name, for one that
-    is not known; whether a file or a module holds a method shows when it is loaded.
+    Built-in methods come first, in the paper's order. Raises InputError for an unknown name and suggests the nearest
+    known one. Files and modules are not loaded here, so their content is not checked.
     """
     chosen = dict.fromkeys(stream_names.canonical(spec) for spec in given or METHOD_ROWS)
     for spec in chosen:
@@ -60,10 +60,9 @@ def methods(given: Sequence[str] | None) -> list[str]:
 
 
 def streams(given: Sequence[str] | None, default: Collection[str]) -> list[str]:
-    """The streams given, as benchmark.streams.names names them, each once, the suite's own first; or the default.
+    """The distinct streams as benchmark.streams.names names them, built-in ones first; `default` if none is given.
 
-    Raises InputError, with the nearest known name, for one that is not known, and for two that would be recorded
-    as one.
+    Raises InputError for an unknown name, and for two streams that would be recorded under the same id.
     """
     chosen, ids = dict.fromkeys(stream_names.canonical(name) for name in given or default), {}
     for name in chosen:
@@ -71,15 +70,15 @@ def streams(given: Sequence[str] | None, default: Collection[str]) -> list[str]:
             one_of("--stream", name, STREAMS)
         same = ids.setdefault(stream_names.stream_id(name), name)
         if same != name:
-            raise InputError(f"--stream: {same} and {name} would be recorded as one stream; rename a file")
+            raise InputError(f"--stream: {same} and {name} would be recorded as the same stream; rename one file")
     return sorted(chosen, key=lambda name: list(STREAMS).index(name) if name in STREAMS else len(STREAMS))
 
 
 def records(results: Path, methods: Sequence[str] | None, streams: Sequence[str] | None) -> list[Record]:
-    """The records below a results directory; only those of the methods and streams given, if any are.
+    """The records below a results directory, filtered by methods and by streams if any are given.
 
-    Raises InputError, with the nearest known name, for one that is neither the suite's nor recorded, for a record
-    that is not sound, and where no record is left.
+    Raises InputError for a name that is neither built in nor recorded, for an unsound record, and if no record
+    remains.
     """
     from benchmark.records.store import load_all
 
@@ -96,28 +95,28 @@ def records(results: Path, methods: Sequence[str] | None, streams: Sequence[str]
 
 
 def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
-    """Seeds 0 to count - 1, or the single seeds, each once and in rising order; 0 to 4 if neither is given.
+    """Seeds 0 to count - 1, or the distinct single seeds in rising order; 0 to 4 if neither is given.
 
-    Raises InputError where both are given.
+    Raises InputError if both are given.
     """
     if singles and count is not None:
-        raise InputError("--seeds N and --seed K exclude each other: N seeds from 0, or single ones")
+        raise InputError("--seeds N and --seed K exclude each other; give the number of seeds, or single seeds")
     return sorted(set(singles)) if singles else list(range(5 if count is None else count))
 
 
 def changes(given: Sequence[str] | None, network: str | None = None) -> dict[str, object]:
-    """The settings given as KEY=VALUE, with the network. Raises InputError as `pairs` and `with_network` do."""
+    """The settings given as KEY=VALUE, plus the network. Raises InputError like `pairs` and `with_network`."""
     return with_network(pairs("--set", given, "tasks=3"), network)
 
 
 def with_network(settings: Mapping[str, object], network: str | None = None) -> dict[str, object]:
-    """The settings with the network among them, as benchmark.networks.external names it.
+    """The settings plus the setting `network`, named as in benchmark.networks.external.
 
-    Raises InputError where two networks are given, or an id is not known.
+    Raises InputError if two different networks are given, or if an id is unknown.
     """
     values = dict(settings)
     if network is not None and values.setdefault("network", network) != network:
-        raise InputError(f"--network {network} and --set network={values['network']} exclude each other")
+        raise InputError(f"--network {network} and --set network={values['network']} exclude each other; give one")
     if values.get("network"):
         values["network"] = networks.canonical(str(values["network"]))
         if not networks.is_code(values["network"]):
@@ -126,9 +125,9 @@ def with_network(settings: Mapping[str, object], network: str | None = None) -> 
 
 
 def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, str]:
-    """What is given as KEY=VALUE, values still as text; example: a pair that the message shows.
+    """Pairs KEY=VALUE as a dict; values remain text. example: a pair to show in the message.
 
-    Raises InputError for a pair without '=', without a key or a value, and for a key given twice.
+    Raises InputError for a pair without '=', key or value, and for a key that is given twice.
     """
     values: dict[str, str] = {}
     for pair in given or ():
@@ -136,7 +135,7 @@ def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, s
         if not (key and equals and value):
             raise InputError(f"{option}: '{pair}' is not KEY=VALUE, for example {option} {example}")
         if key in values:
-            raise InputError(f"{option}: '{key}' is given twice")
+            raise InputError(f"{option}: '{key}' is given twice; give it once")
         values[key] = value
     return values
 
@@ -144,9 +143,9 @@ def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, s
 def executor_options(
     name: str, given: Sequence[str] | None, address: str | None, slurm: Sequence[str] | None
 ) -> dict[str, str]:
-    """The options of the executor of that name: KEY=VALUE pairs, and the older ways to give Ray's and Slurm's.
+    """The options of an executor, from --executor-option and from the shorthands --address and --slurm.
 
-    Raises InputError where there is no such executor, or an option is another's.
+    Raises InputError for an unknown executor, and for a shorthand that belongs to another executor.
     """
     if not executors.is_code(name):
         one_of("--executor", name, dict.fromkeys([*executors.EXECUTORS, *executors.installed()]))

@@ -1,4 +1,4 @@
-"""What there is to run, as text: methods, streams, optimizers, schedules, settings with their sources, data."""
+"""The output of `list` and `data`: methods, networks, streams, settings with their sources, data sets and so on."""
 
 import json
 import textwrap
@@ -23,7 +23,7 @@ WIDTH = 100
 
 
 def catalogue() -> str:
-    """All that there is to run and to show: methods, networks, streams, optimizers, schedules, metrics and probes."""
+    """Text that lists the methods, networks, streams, optimizers, schedules, metrics and probes."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
@@ -41,14 +41,14 @@ def catalogue() -> str:
 
 
 def _optimizers() -> str:
-    """The optimizers, each with the source of its rule."""
+    """A table of the optimizers, each with the source of its rule."""
     rows = [(id, f"torch.optim.{row.torch_class}", row.reference) for id, row in OPTIMIZERS.items()]
     title = "OPTIMIZERS (--set optimizer=ID, --set optimizer.NAME=VALUE)"
     return f"{title}\n\n{tabulate(rows, headers=('optimizer', 'rule', 'source'), tablefmt='simple')}"
 
 
 def _schedules() -> str:
-    """The schedules, each with the formula of its factor and its arguments."""
+    """A table of the schedules, each with the formula of its factor and its arguments."""
     rows = [(id, formula(id), _shown(arguments_taken(id))) for id in SCHEDULES]
     title = "SCHEDULES (--set schedule=ID, --set schedule.NAME=VALUE): factor of the rate"
     every = _shown(arguments_taken())
@@ -91,7 +91,7 @@ def _metrics() -> str:
 
 
 def catalogue_json() -> str:
-    """The same as an object: methods, networks, streams, optimizers, schedules, metrics, probes, each by its id."""
+    """The same as a JSON object. Each key (methods, networks, streams, ...) holds a list of objects with an id."""
     document = {
         "methods": [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()],
         "networks": [{"id": kind.id, "title": kind.title, "takes": kind.takes} for kind in NETWORKS.values()],
@@ -111,7 +111,7 @@ def catalogue_json() -> str:
 
 
 def stream(kind: StreamKind) -> str:
-    """What a stream is and where it comes from."""
+    """Text that describes a stream: title, tasks, network, heads and source."""
     heads = "one head" if kind.heads == "one" else "one head a task"
     title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {title_of(kind.network)}, {heads}"
     place = "in the paper's table" if kind.in_paper else "not in the paper"
@@ -120,8 +120,8 @@ def stream(kind: StreamKind) -> str:
 
 
 def external_method(spec: str) -> str:
-    """What the class of an external method says about it; "" where that is nothing."""
-    from benchmark.training.about import about  # loads torch, as the method does
+    """A line with title and reference from the class of an external method; "" if the class states neither."""
+    from benchmark.training.about import about  # loads PyTorch, like the method itself
 
     said, id = about(external.method_named(spec)), external.id_of(spec)
     if said is None:
@@ -132,12 +132,15 @@ def external_method(spec: str) -> str:
 
 
 def settings(methods: Sequence[str], streams: Mapping[str, Mapping[str, object]]) -> str:
-    """The settings of each method on each stream, every value beside its source; streams: with what is changed."""
+    """A table for each method on each stream: every setting with its value and its source.
+
+    streams: maps each stream to its changed settings.
+    """
     return "\n\n".join(_cell(method, stream, changes) for stream, changes in streams.items() for method in methods)
 
 
 def settings_json(methods: Sequence[str], streams: Mapping[str, Mapping[str, object]]) -> str:
-    """The same as a list: method, stream and settings, each with its value and source."""
+    """The same as a JSON list of objects: method, stream and settings, each with its value and source."""
     cells = []
     for stream, changes in streams.items():
         for method in methods:
@@ -178,7 +181,7 @@ def _cell(method: str, stream: str, changes: Mapping[str, object]) -> str:
 
 
 def data(rows: Sequence[Mapping[str, str]]) -> str:
-    """The data sets as benchmark.streams.datasets.describe gives them: where they lie, their digests, their source."""
+    """Text that describes the data sets: place, digests and source. rows: see benchmark.streams.datasets.describe."""
     return "\n\n".join("\n".join(_data_set(row)) for row in rows)
 
 

@@ -13,7 +13,7 @@ from methods.errors import InputError
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command line; return the exit code. Whatever a person got wrong is one line on stderr and a 2."""
+    """Run a command line and return its exit code. Bad input prints one line on stderr and returns 2."""
     try:
         code = app(list(arguments) or ["--help"], prog_name=COMMAND, standalone_mode=False)
         sys.stdout.flush()
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         silence(sys.stdout)
         if error.closed:
             return 0
-        say_wrong(f"cannot write to standard output ({error}); make room, or send it elsewhere")
+        say_wrong(f"cannot write to standard output ({error}); make room, or redirect it")
         return 2
     except (TyperException, InputError) as error:
         message = error.format_message() if isinstance(error, TyperException) else str(error)

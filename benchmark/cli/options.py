@@ -1,4 +1,4 @@
-"""The options that commands of the command line share."""
+"""Options that several commands share."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ def _starting_with(known: Sequence[str]) -> Callable[[str], list[str]]:
 
 
 def place(text: str | Path) -> Path:
-    """The path that a person named, '~' expanded also where the shell did not, as in --results=~/x."""
-    if not str(text).strip():  # as from an unset variable; it would mean the current directory
+    """The path, with '~' expanded: the shell does not expand it in --results=~/x."""
+    if not str(text).strip():  # often an unset variable; the empty path would mean the current directory
         raise typer.BadParameter("it is empty; name a path")
     path = os.path.expanduser(text)
     if path.startswith("~"):
@@ -31,10 +31,10 @@ def place(text: str | Path) -> Path:
 
 
 def stem(text: str | Path) -> Path:
-    """The path that a person named files by, without their endings."""
+    """The common stem of the files to write: their path without the suffix."""
     path = place(text)
     if path.name in ("", ".."):
-        raise typer.BadParameter(f"'{text}' is a folder; name the files in it too, without an ending: accuracy")
+        raise typer.BadParameter(f"'{text}' is a folder; add the file name without its suffix: accuracy")
     return path
 
 
@@ -43,9 +43,9 @@ Methods = Annotated[
     typer.Option(
         "--method",
         metavar="ID",
-        help=f"{', '.join(METHOD_ROWS)}; or a method of your own: ./file.py, "
-        "package.module:Class, the name of an installed one, or avalanche:NAME, a strategy of Avalanche; may be "
-        "repeated; default all built-in ones.",
+        help=f"{', '.join(METHOD_ROWS)}; or an external method: ./file.py, "
+        "package.module:Class, the name of an installed one, or avalanche:NAME for a strategy of Avalanche; may be "
+        "repeated; default: all built-in methods.",
         autocompletion=_starting_with(list(METHOD_ROWS)),
     ),
 ]
@@ -54,7 +54,7 @@ Streams = Annotated[
     typer.Option(
         "--stream",
         metavar="ID",
-        help=f"{', '.join(STREAMS)}; or another: avalanche:NAME, a classic benchmark of "
+        help=f"{', '.join(STREAMS)}; or an external stream: avalanche:NAME for a classic benchmark of "
         "Avalanche, or ./file.py with a function stream(seed, ...) that returns one; may be repeated.",
         autocompletion=_starting_with(list(STREAMS)),
     ),
@@ -64,8 +64,8 @@ Network = Annotated[
     typer.Option(
         "--network",
         metavar="ID",
-        help=f"{', '.join(NETWORKS)}; or one of your own: ./file.py with a function network(shape, outputs) that "
-        "returns a torch.nn.Module, ./file.py:function, or package.module:function; default the stream's own.",
+        help=f"{', '.join(NETWORKS)}; or an external network: ./file.py with a function network(shape, outputs) that "
+        "returns a torch.nn.Module, ./file.py:function, or package.module:function; default: the stream's own.",
         autocompletion=_starting_with(list(NETWORKS)),
     ),
 ]
@@ -76,7 +76,7 @@ Results = Annotated[
         metavar="DIR",
         parser=place,
         envvar="BENCHMARK_RESULTS",
-        help="Where the records are, a JSON file a run.",
+        help="Directory of the records, one JSON file for each run.",
     ),
 ]
 Data = Annotated[
@@ -85,51 +85,55 @@ Data = Annotated[
         "--data",
         metavar="DIR",
         parser=place,
-        help="Where to look for MNIST and CIFAR-100 first; default: $BENCHMARK_DATA.",
+        help="Directory to search first for MNIST and CIFAR-100; default: $BENCHMARK_DATA.",
     ),
 ]
 
 Seeds = Annotated[
-    int | None, typer.Option(min=1, max=inputs.MOST_SEEDS, metavar="N", help="Seeds 0 to N - 1; default 5.")
+    int | None, typer.Option(min=1, max=inputs.MOST_SEEDS, metavar="N", help="Train seeds 0 to N - 1; default: 5.")
 ]
 SingleSeeds = Annotated[
     list[int] | None,
-    typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="A single seed, in place of --seeds; may be repeated."),
+    typer.Option(
+        min=0, max=inputs.LAST_SEED, metavar="K", help="Train a single seed, instead of --seeds; may be repeated."
+    ),
 ]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Change a setting (see list --settings), or give an argument: stream.NAME=VALUE or network.NAME=VALUE to "
-        "an external stream or network, optimizer.NAME=VALUE, schedule.NAME=VALUE; may be repeated.",
+        help="Change a setting (see list --settings), or set an argument: optimizer.NAME=VALUE, schedule.NAME=VALUE, "
+        "and stream.NAME=VALUE or network.NAME=VALUE of an external stream or network; may be repeated.",
     ),
 ]
 Measures = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[:KEY=VALUE,...]",
-        help="Measure the networks while they train, by a probe: a name (see list), or ./file.py; may be repeated. "
-        "It changes no number of a run.",
+        help="Measure the networks during training with a probe: a name (see list), or ./file.py; may be repeated. "
+        "Probes change no number of a run.",
     ),
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(min=1, max=1024, metavar="N", help="Processes at a time; default one a core, on a GPU one."),
+    typer.Option(
+        min=1, max=1024, metavar="N", help="Number of parallel processes; default: one for each core, one on a GPU."
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Board = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
         parser=place,
-        help="Also write accuracy and forgetting as scalars for TensorBoard, a folder a run.",
+        help="Also write accuracy and forgetting as TensorBoard scalars, one folder for each run.",
     ),
 ]
 Format = Annotated[
     str | None,
     typer.Option(
         metavar="|".join(FORMATS),
-        help="Default: what --output ends in, else markdown.",
+        help="Default: by the suffix of --output, else markdown.",
         autocompletion=_starting_with(list(FORMATS)),
     ),
 ]
@@ -137,29 +141,29 @@ Columns = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[,NAME]",
-        help="Further columns: metrics by name (see list), or ./file.py with metrics of your own; may be repeated.",
+        help="Add columns: metrics by name (see list), or ./file.py with metrics of your own; may be repeated.",
     ),
 ]
 Output = Annotated[
-    Path | None, typer.Option(metavar="FILE", parser=place, help="Write the table to a file in place of printing it.")
+    Path | None, typer.Option(metavar="FILE", parser=place, help="Write the table to FILE instead of printing it.")
 ]
 Document = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
         parser=place,
-        help="Also put the Markdown table into FILE, between <!-- table --> and <!-- /table -->.",
+        help="Also insert the Markdown table into FILE, between <!-- table --> and <!-- /table -->.",
     ),
 ]
 FigureStem = Annotated[
     Path | None,
     typer.Option(
-        metavar="STEM", parser=stem, help="Also draw the average accuracy as tasks go by: STEM.png, STEM.svg."
+        metavar="STEM", parser=stem, help="Also draw the average accuracy after each task: STEM.png, STEM.svg."
     ),
 ]
 HeatmapStem = Annotated[
     Path | None,
     typer.Option(
-        metavar="STEM", parser=stem, help="Also draw the accuracy matrices, a file a stream: STEM-<stream>.png, .svg."
+        metavar="STEM", parser=stem, help="Also draw the accuracy matrices of each stream: STEM-<stream>.png, .svg."
     ),
 ]

@@ -1,4 +1,4 @@
-"""Standard output whose failures are told apart from all others."""
+"""Standard output that raises an error of its own when it cannot be written."""
 
 import io
 import os
@@ -9,9 +9,9 @@ from methods.errors import InputError
 
 
 class Unwritable(InputError):
-    """Standard output takes no more; `closed`: because its reader has left, as `| head` does when it has seen enough.
+    """Standard output cannot be written. closed: whether its reader has ended, as in `| head`.
 
-    No OSError, which rich and typer would answer each in a way of its own.
+    Not an OSError: rich and typer handle those in their own ways.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -20,7 +20,7 @@ class Unwritable(InputError):
 
 
 class Output(io.TextIOWrapper):
-    """A stream of text over `stream`'s bytes that raises Unwritable, and never fails for a character it lacks."""
+    """Text output to the buffer of `stream`. Raises Unwritable, and escapes characters that its encoding lacks."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         super().__init__(
@@ -32,14 +32,14 @@ class Output(io.TextIOWrapper):
         )
 
     def write(self, text: str) -> int:
-        """As of any stream of text."""
+        """Like io.TextIOBase.write. Raises Unwritable."""
         try:
             return super().write(text)
         except OSError as error:
             raise Unwritable(error) from None
 
     def flush(self) -> None:
-        """As of any stream of text."""
+        """Like io.IOBase.flush. Raises Unwritable."""
         try:
             super().flush()
         except OSError as error:
@@ -47,12 +47,12 @@ class Output(io.TextIOWrapper):
 
 
 def silence(stream: TextIO) -> None:
-    """What `stream` still holds goes nowhere, so that Python's last flush does not fail once more."""
+    """Discard what `stream` still holds, so that Python's last flush does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say_wrong(line: str) -> None:
-    """A line on standard error, if that takes any."""
+    """Print an error line on standard error. Does nothing if standard error cannot be written."""
     try:
         print("error:", line, file=sys.stderr, flush=True)
     except OSError:

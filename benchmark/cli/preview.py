@@ -1,4 +1,4 @@
-"""What a run would do, as text for people and as JSON for programs."""
+"""The output of `run --dry-run`, as text and as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ HEADERS = ("method", "stream", "changed settings", "recorded", "to do", "time", 
 
 
 def text(preview: Preview) -> str:
-    """One line that counts the runs, a table of the cells, and what the estimates rest on."""
+    """A line that counts the runs, a table of the cells, and the basis of each estimate."""
     manner = f"on {preview.device}"
     if preview.processes is not None:
         manner += f", {preview.processes} at a time"
@@ -27,7 +27,7 @@ def text(preview: Preview) -> str:
 
 
 def as_json(preview: Preview) -> str:
-    """An object: runs, to_do, device, processes, seconds, elapsed_seconds, and `cells`, a list of objects."""
+    """A JSON object: runs, to_do, device, processes, seconds, elapsed_seconds, and `cells`, a list of objects."""
     asked = preview.experiment
     whole = {
         "runs": asked.runs,
@@ -41,12 +41,12 @@ def as_json(preview: Preview) -> str:
 
 
 def printable_lines(table: str) -> str:
-    """The lines of a table, each fit for a terminal."""
+    """The table with "?" for each unprintable character, line by line."""
     return "\n".join(printable(line) for line in table.split("\n"))
 
 
 def span(seeds: Sequence[int]) -> str:
-    """Seeds in rising order, for people: "0 to 4, 7"."""
+    """Rising seeds as text: "0 to 4, 7"."""
     parts: list[list[int]] = []
     for seed in seeds:
         if parts and seed == parts[-1][-1] + 1:
@@ -57,7 +57,7 @@ def span(seeds: Sequence[int]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Two figures at most, in the unit that suits: "40 s", "12 min", "3.5 h"."""
+    """Seconds as short text: "40 s", "12 min", "3.5 h"."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
@@ -91,7 +91,7 @@ def _time_notes(preview: Preview) -> Iterator[str]:
         yield all_of_it + ("" if preview.elapsed is None else f", done in about {duration(preview.elapsed)}")
     bases: dict[str, list[str]] = {}
     for cell in to_do:
-        basis = cell.time.basis if cell.time else "nothing to estimate from: no recorded run on this stream and device"
+        basis = cell.time.basis if cell.time else "unknown: there is no recorded run on this stream and device"
         bases.setdefault(basis, []).append(f"{cell.method} on {cell.stream}")
     for basis, cells in bases.items():
         yield f"time of {', '.join(cells)}: {basis}"
@@ -102,8 +102,8 @@ def _memory_notes(preview: Preview) -> Iterator[str]:
     if known:
         largest = max(known, key=lambda memory: memory.total)
         yield (
-            f"memory: about {_mib(largest.total)} a process at most: libraries {_mib(largest.libraries)} (measured "
-            f"once), data {_mib(largest.data)} and training {_mib(largest.training)} (from the sizes of tensors)"
+            f"memory: about {_mib(largest.total)} for each process at most: libraries {_mib(largest.libraries)} "
+            f"(measured once), data {_mib(largest.data)} and training {_mib(largest.training)} (sizes of tensors)"
         )
     if preview.device == "cuda" and preview.to_do:
         yield "memory: not estimated on a GPU"

@@ -1,1 +1,1 @@
-"""The report: one page with the table, the figures, the settings and the provenance of all records."""
+"""The report: one HTML page with the table, the figures, the settings and the provenance of all records."""

@@ -1,4 +1,4 @@
-"""What the report says, as plain data from records; nothing here knows of pages."""
+"""The content of the report as plain data, computed from records and independent of HTML."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from benchmark.tables.table import streams as statistics
 from methods.catalogue import memoryless
 
 Points = list[tuple[float, float | None]]
-"""Mean over the seeds, and their sample standard deviation or None for a single seed, one a task."""
+"""For each task: the mean over seeds and the sample standard deviation, None for a single seed."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class Cell:
 
     method: str
     label: str
-    memoryless: str  # yes, no, n/a, or – for a method from elsewhere
-    variant: bool  # whether settings were changed
-    row: Mapping[str, object]  # as benchmark.tables.table.frame has it, None for what is not there
+    memoryless: str  # yes, no, n/a, or – for an external method
+    variant: bool  # whether settings differ from the protocol
+    row: Mapping[str, object]  # a row of benchmark.tables.table.frame, with None for missing values
     published: Figure | None
-    seeds: list[int]  # of the complete runs, which everything below is averaged over
+    seeds: list[int]  # seeds of the complete runs; everything below is a mean over these
     average_accuracy: Points  # A_t, percent
-    matrix: list[list[float]]  # mean of a[t, i], percent; NaN where a task was not met yet
+    matrix: list[list[float]]  # [T, T]: mean of a[t, i], percent; NaN where task i is not seen yet
     forgetting: Points  # by task, fractions
-    seconds: tuple[float, float, float] | None  # of a run: mean, least, most
-    unlike: bool  # complete runs of different numbers of tasks: nothing by task is averaged
+    seconds: tuple[float, float, float] | None  # of a run: mean, minimum, maximum
+    unlike: bool  # the complete runs have different numbers of tasks, so there are no means by task
 
     @property
     def place(self) -> tuple[str, str]:
-        """What it is, whatever the stream: its method and its label."""
+        """Method and label, which identify the row on every stream."""
         return self.method, self.label
 
 
@@ -51,15 +51,15 @@ class Stream:
 
     id: str
     title: str
-    source: str  # how it is drawn; empty for a stream from elsewhere
+    source: str  # how the stream is drawn; empty for an external stream
     cells: list[Cell]
     statistics: Statistics
     settings: Grid
-    machines: int  # kinds of machine among its complete runs; their times do not compare across several
+    machines: int  # kinds of machine among its complete runs; with more than one, times are not comparable
 
 
 def streams(records: Sequence[Record]) -> list[Stream]:
-    """Everything by stream and row, in the table's order."""
+    """The streams and their rows, in the order of the table."""
     runs: dict[str, list[Record]] = {}
     for record, variant in zip(records, variants(records), strict=True):
         runs.setdefault(_key(record.stream, record.method, variant), []).append(record)
@@ -117,7 +117,7 @@ def _cell(row: Mapping[str, object], runs: Sequence[Record]) -> Cell:
 
 
 def _points(runs: Sequence[np.ndarray]) -> Points:
-    """Mean and deviation of [S, n] along the seeds."""
+    """Mean and sample standard deviation of [S, n] over the S seeds."""
     if not len(runs):
         return []
     means = np.mean(runs, axis=0).tolist()

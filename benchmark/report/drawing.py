@@ -1,4 +1,4 @@
-"""Where the marks of the figures lie: numbers to SVG paths, in the units of the viewBox."""
+"""Geometry of the figures: from numbers to SVG paths, in the units of the viewBox."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import count
 from benchmark.report.data import Points, Stream
 from methods.catalogue import METHOD_ROWS
 
-# As many as benchmark.tables.curves has; report.css holds the colours and the dashes.
+# The same counts as in benchmark.tables.curves. report.css defines the colours and the dashes.
 COLOURS, LINES = 7, 4
 WIDTH, HEIGHT = 420, 290
 LEFT, RIGHT, TOP, BOTTOM = 40, 412, 8, 252  # the edges of the plot
@@ -26,16 +26,16 @@ _MARKERS = (
 
 @dataclass(frozen=True)
 class Style:
-    """How a row of the table looks in every figure: colour and marker by method, line by variant."""
+    """The style of a table row in every figure: colour and marker by method, line style by variant."""
 
-    key: int  # its place in the legend
+    key: int  # position in the legend
     method: str
     label: str
     colour: int
     line: int
 
     def marker(self, x: float, y: float) -> str:
-        """The path of its marker there."""
+        """The SVG path of the marker at (x, y)."""
         return f"M{x:.5g} {y:.5g}{_MARKERS[self.colour]}"
 
 
@@ -43,7 +43,7 @@ Row = tuple[str, str]  # method id and label
 
 
 def styles(parts: Sequence[Stream]) -> dict[Row, Style]:
-    """The style of every row, in the table's order."""
+    """The style of every row, in the order of the table."""
     rows = list(dict.fromkeys(cell.place for part in parts for cell in part.cells))
     methods = [*METHOD_ROWS, *sorted({method for method, _ in rows if method not in METHOD_ROWS})]
     before: dict[str, int] = {}
@@ -56,12 +56,12 @@ def styles(parts: Sequence[Stream]) -> dict[Row, Style]:
 
 @dataclass(frozen=True)
 class Scale:
-    """A line from values to places."""
+    """A linear map from values to coordinates."""
 
     low: float
     high: float
-    first: float  # the place of `low`
-    last: float  # the place of `high`
+    first: float  # coordinate of `low`
+    last: float  # coordinate of `high`
 
     def __call__(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
@@ -70,7 +70,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Line:
-    """A row's curve: the paths of its line, its band (empty for a single seed) and its markers."""
+    """The curve of a row: SVG paths of its line, its band (empty for a single seed) and its markers."""
 
     style: Style
     line: str
@@ -80,18 +80,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """The curves of a stream, with the ticks of both axes as (place, label)."""
+    """The curves of a stream. Ticks of both axes are (coordinate, label)."""
 
     across: list[tuple[float, str]]
     up: list[tuple[float, str]]
     lines: list[Line]
     tasks: int
-    first: float  # the place of the first task
-    step: float  # from task to task
+    first: float  # coordinate of the first task
+    step: float  # distance between tasks
 
 
 def panels(parts: Sequence[Stream], looks: Mapping[Row, Style]) -> list[Panel | None]:
-    """The average accuracy over the tasks, one panel a stream, all on one scale; None where there is nothing."""
+    """A panel for each stream: the average accuracy after each task. All panels share one scale.
+
+    None for a stream without a complete run.
+    """
     reach = [
         end
         for part in parts
@@ -136,7 +139,7 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers from below `low` to above `high`, seven at most."""
+    """At most seven round numbers that cover `low` to `high`."""
     step = next(step for step in (0.5, 1, 2, 5, 10, 20) if high - low <= 5 * step)
     first = int(low // step)
     last = max(first + 1, -int(-high // step))
@@ -144,14 +147,14 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def task_ticks(tasks: int) -> list[int]:
-    """The first task and round ones after it, ten at most."""
+    """Task 1 and the round task numbers after it, at most ten."""
     step = next(digit * 10**zeros for zeros in count() for digit in (1, 2, 5) if tasks <= 8 * digit * 10**zeros)
     return [1, *range(step, tasks + 1, step)] if step > 1 else list(range(1, tasks + 1))
 
 
 @dataclass(frozen=True)
 class Bar:
-    """The forgetting of a task, drawn from its place to `height` below it."""
+    """The forgetting of a task as a rectangle. (x, y): its upper left corner."""
 
     x: float
     y: float
@@ -161,7 +164,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """The forgetting of every task but the last, under the columns of the accuracy matrix."""
+    """The forgetting of every task but the last, aligned with the columns of the accuracy matrix."""
 
     bars: list[Bar]
     zero: float
@@ -170,7 +173,10 @@ class Bars:
 
 
 def bars(part: Stream) -> list[Bars | None]:
-    """The forgetting by task of each cell of a stream, all on one scale; None where there is nothing."""
+    """Bars for each cell of a stream: the forgetting by task. All cells share one scale.
+
+    None for a cell without forgetting by task.
+    """
     values = [mean for cell in part.cells for mean, _ in cell.forgetting]
     up = Scale(min([0, *values]), max([0.01, *values]), BARS_BOTTOM, BARS_TOP)
     return [_bars(cell.forgetting, up) if cell.forgetting else None for cell in part.cells]

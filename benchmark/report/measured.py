@@ -1,4 +1,4 @@
-"""What the report says of further metrics, and of accuracy during training where the probe `continual` measured it."""
+"""The report's further metrics, and accuracy during training as measured by the probe `continual`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from benchmark.tables.formats import row_label, stream_label
 from benchmark.tables.table import frame, variants
 
 MOST_POINTS = 600
-"""Of a line; of more measurements the least and the greatest of each stretch are drawn, so that no dip is lost."""
+"""Points of a line at most. A longer line shows the minimum and the maximum of each stretch, so that no dip is lost."""
 TICKS = (0, 20, 40, 60, 80, 100)
 
 Value = tuple[float | None, float | None, int]
-"""Mean and sample standard deviation over the seeds where the metric is defined, and how many these are."""
+"""Mean and sample standard deviation over the seeds for which the metric is defined, and the number of these seeds."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The further metrics of a stream's rows; those that are defined for a row at least."""
+    """The further metrics of a stream's rows. A metric is listed if it is defined for at least one row."""
 
     title: str
     metrics: list[Metric]
@@ -30,7 +30,7 @@ class Table:
 
 
 def tables(records: Sequence[Record]) -> list[Table]:
-    """A table a stream, in the table's order; none where no metric is defined."""
+    """One table for each stream with a defined metric, in the order of the main table."""
     known = list(metrics().values())
     cells = frame(records, known)
     found = []
@@ -56,17 +56,20 @@ def _value(row: Mapping[str, object], metric: Metric) -> Value:
 
 @dataclass(frozen=True)
 class Figure:
-    """Accuracy on the tasks learned earlier while later ones are trained: a line a row of the table."""
+    """Accuracy on earlier tasks while later tasks are trained, one line for each row of the table.
+
+    up, across: ticks as (coordinate, label).
+    """
 
     title: str
     up: list[tuple[float, str]]
     across: list[tuple[float, str]]  # steps of the run
-    starts: list[float]  # where a phase begins
-    lines: list[tuple[Style, str]]
+    starts: list[float]  # coordinates at which phases begin
+    lines: list[tuple[Style, str]]  # style and SVG path
 
 
 def figures(records: Sequence[Record], looks: Mapping[Row, Style]) -> list[Figure]:
-    """A figure a stream with measured runs of several phases, in the order of the records."""
+    """One figure for each stream that has measured runs of several phases, in the order of the records."""
     found: dict[str, dict[Row, list[Record]]] = {}
     for record, variant in zip(records, variants(records), strict=True):
         if record.status == "complete" and len(phases(record)) > 1:
@@ -89,7 +92,10 @@ def _figure(title: str, rows: Mapping[Row, Sequence[Record]], looks: Mapping[Row
 
 
 def _mean(runs: Sequence[Record]) -> tuple[list[int], np.ndarray] | None:
-    """Steps and the mean over the seeds of the mean accuracy on earlier tasks; None for runs of unlike steps."""
+    """Steps, and the mean over seeds of the accuracy on earlier tasks at each step.
+
+    None if the runs were measured at different steps.
+    """
     curves = [_earlier(run) for run in runs]
     steps = curves[0][0]
     if any(other != steps for other, _ in curves):
@@ -98,7 +104,7 @@ def _mean(runs: Sequence[Record]) -> tuple[list[int], np.ndarray] | None:
 
 
 def _earlier(run: Record) -> tuple[list[int], list[float]]:
-    """From the end of the first phase: the accuracy on the tasks learned by then, whose number grows by phases."""
+    """Steps and the mean accuracy on all tasks learned before the current phase, from the end of the first phase."""
     steps, values = [], []
     for phase in phases(run):
         if phase.learned:

@@ -1,4 +1,4 @@
-"""Where the numbers come from, run by run; what many runs share is named once."""
+"""The provenance of every run. Machines and data that runs share are named once and referred to by name."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -27,15 +27,15 @@ class Run:
     commit: str
     clean: str
     code: str
-    together: str  # the seeds that were trained together
-    machine: str  # a name in Origins.machines
-    data: str  # a name in Origins.data; empty where the record names none
-    path: str  # below the results directory
+    together: str  # the seeds trained together
+    machine: str  # key of Origins.machines
+    data: str  # key of Origins.data; empty if the record names no data
+    path: str  # relative to the results directory
 
 
 @dataclass(frozen=True)
 class Origins:
-    """All runs, and by name the machines (with their versions) and the data that runs share."""
+    """All runs, and the machines (with library versions) and data that they refer to by name."""
 
     runs: list[Run]
     machines: dict[str, dict[str, str]]
@@ -81,7 +81,7 @@ def _machine(record: Record) -> dict[str, str]:
 
 
 def _named(letter: str, things: Sequence[dict[str, str]]) -> tuple[list[str], dict[str, dict[str, str]]]:
-    """A name for each thing, the same for the same; "" for an empty one. And the things by name."""
+    """The name of each thing, and the things by name. Equal things share a name; an empty thing has the name ""."""
     texts = [json.dumps(thing, sort_keys=True) for thing in things]
     kinds = {text: thing for text, thing in zip(texts, things, strict=True) if thing}
     names = {text: f"{letter}{n}" for n, text in enumerate(kinds, 1)}

@@ -1,4 +1,4 @@
-"""The settings of the table's rows side by side, each value with a mark for where it comes from."""
+"""The settings of the table's rows, with a mark for the source of each value."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,26 +12,26 @@ from methods.settings import settings_for, sources_for
 CHANGED = "changed for these runs"
 
 Entry = tuple[str, str]
-"""A value as text, and its source; no source where the suite knows none."""
+"""A value as text, and its source; "" if the source is unknown."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The settings of a stream by name, one entry a row of the table."""
+    """The settings of a stream by name, with one entry for each row of the table."""
 
     entries: dict[str, list[Entry]]
 
     def common(self, name: str) -> Entry | None:
-        """The entry that several rows all share, if they do."""
+        """The entry of a setting if there are several rows and all share it, else None."""
         first, *others = self.entries[name]
         return first if others and all(entry == first for entry in others) else None
 
 
 def grid(stream: str, rows: Sequence[tuple[str, Mapping[str, Value]]]) -> Grid:
-    """The settings of these rows, (method, settings), of a stream.
+    """The settings of a stream's rows; rows: (method, settings).
 
-    Sources are known for the suite's own methods on its own streams; a value there that is not the
-    protocol's has the source CHANGED.
+    Sources are known for built-in methods on built-in streams. There, a value that differs from the protocol has the
+    source CHANGED.
     """
     names = dict.fromkeys(name for _, settings in rows for name in settings)
     origins = [_origins(method, stream, settings) for method, settings in rows]
@@ -47,7 +47,7 @@ def grid(stream: str, rows: Sequence[tuple[str, Mapping[str, Value]]]) -> Grid:
 
 
 def marks(grids: Sequence[Grid]) -> dict[str, str]:
-    """A letter for every source of these grids, in the order that they first appear in."""
+    """A letter for every source, in the order of first appearance."""
     entries = (entry for grid in grids for row in grid.entries.values() for entry in row)
     sources = dict.fromkeys(source for _, source in entries if source)
     return dict(zip(sources, _letters(), strict=False))
@@ -64,7 +64,7 @@ def _origins(method: str, stream: str, settings: Mapping[str, Value]) -> dict[st
 
 
 def _letters() -> Iterator[str]:
-    """a, b, ... z, a1, b1, ..."""
+    """Yield a, b, ..., z, a1, b1, ..."""
     for turn in count():
         for letter in "abcdefghijklmnopqrstuvwxyz":
             yield f"{letter}{turn or ''}"

@@ -1,4 +1,4 @@
-"""Runs claimed by one process among several that write to the same results."""
+"""Claims on runs: of several processes that write to the same results, one at a time computes a run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ FOLDER = ".locks"
 
 
 class Claims(ExitStack):
-    """Runs that this process alone computes until the `with` block, or the process, ends, however it ends.
+    """Runs that only this process computes, until the `with` block or the process ends.
 
-    A run is claimed by an flock on a file below <results>/.locks/; the kernel gives it back when its owner
-    dies. That holds between processes of one machine on local file systems, and between machines on NFSv4; not
-    on NFSv3 without a lock daemon, nor on some FUSE mounts (sshfs for one), where two machines may compute the
-    same run: no record is lost there, only time. The files are empty and stay, because removing one would let
-    two processes hold 'the' file at once.
+    A claim is an flock on a file below <results>/.locks/. The kernel releases it when its owner dies. Claims work
+    between processes of one machine on local file systems, and between machines on NFSv4. They do not work on NFSv3
+    without a lock daemon, nor on some FUSE mounts such as sshfs: two machines may then compute the same run, which
+    wastes time but loses no record. The lock files are empty and are never removed: after a removal, two processes
+    could each lock a file of the same name.
     """
 
     def __init__(self, results: Path) -> None:
@@ -29,9 +29,9 @@ class Claims(ExitStack):
         self._held: set[Path] = set()
 
     def take(self, runs: Iterable[Path]) -> bool:
-        """Claim the runs whose records belong at these paths: all of them, or none further; whether it did.
+        """Claim the runs whose records belong at these paths, all or none. Returns whether it claimed them.
 
-        Raises InputError where the file system knows no locks.
+        Raises InputError if the file system does not support locks.
         """
         with ExitStack() as taken:
             new = sorted(set(runs) - self._held)
@@ -54,5 +54,5 @@ class Claims(ExitStack):
             return None
         except OSError as error:
             reason = error.strerror or error
-            raise InputError(f"cannot lock {place} ({reason}); name other --results") from None
+            raise InputError(f"cannot lock {place} ({reason}); name another directory with --results") from None
         return lock

@@ -1,6 +1,6 @@
-"""How long runs will take and how much memory a process needs, before anything is trained.
+"""Estimates before training: the time of runs and the memory of a process.
 
-Time comes from recorded runs that are as similar as possible; memory from the sizes of tensors.
+Time is estimated from the most similar recorded runs, memory from the sizes of tensors.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from benchmark.streams.build import Stream
 
 TRAIN_EXAMPLES = {"mnist": 60_000, "cifar100": 50_000, "digits": 1_442}
-"""Of each data set of the suite, all classes together."""
+"""Training examples of each built-in data set, all classes together."""
 FREE = ("learning_rate", "learning_rate_decay", "ewc_lambda")
-"""Settings that do not change how long a step takes."""
+"""Settings that do not affect the time of a step."""
 SCALED = ("tasks", "epochs", "train_examples", "batch_size")
-"""Settings from which the number of steps follows."""
+"""Settings that determine the number of steps."""
 
 MIB = 2**20
 LIBRARIES = 490 * MIB
-"""Resident memory of a process that has loaded PyTorch and Avalanche but no data (measured: Linux, torch 2.13, CPU)."""
+"""Resident memory of a process with PyTorch and Avalanche but no data (measured on Linux, torch 2.13, CPU)."""
 PER_EXAMPLE = 1.5
-"""Memory of a seed's tasks, over the size of its tensors of rows and labels: Avalanche keeps labels too (measured)."""
+"""Memory of a seed's tasks, relative to the tensors of rows and labels: Avalanche keeps a copy of labels (measured)."""
 COPIES = 8
-"""Tensors with a number for each parameter: theta, momentum, a gradient, what a penalty or a saved state holds."""
+"""Tensors of the size of theta: theta itself, momentum, a gradient, tensors of a penalty, a checkpoint."""
 WORKING = 48 * MIB
-"""Batches made ahead, and the activations of a step or an evaluation."""
+"""Bytes for prefetched batches and for the activations of a step or an evaluation."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A run whose time is wanted.
+    """A run whose time is to be estimated.
 
-    full: training examples of a task where `train_examples` is 0; None where that is not known.
+    full: training examples of a whole task, which train_examples=0 selects; None if unknown.
     """
 
     method: str
@@ -54,7 +54,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Time:
-    """An estimate: seconds of one seed, and for people which recorded runs it comes from."""
+    """An estimate: seconds for one seed, and a text that says which recorded runs it is based on."""
 
     seconds: float
     basis: str
@@ -62,7 +62,7 @@ class Time:
 
 @dataclass(frozen=True)
 class Memory:
-    """An estimate of the memory that a process takes, in bytes."""
+    """An estimate of the memory of a process, in bytes."""
 
     libraries: int
     data: int
@@ -70,19 +70,21 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of the parts."""
         return self.libraries + self.data + self.training
 
 
 def full_task(kind: StreamKind) -> float | None:
-    """Training examples of a whole task of a stream of the suite, on average; None for an external stream."""
+    """Average training examples of a whole task of a built-in stream; None for an external stream."""
     examples = TRAIN_EXAMPLES.get(kind.dataset)
     return examples / kind.tasks if examples and kind.heads == "per task" else examples
 
 
 def steps(settings: Mapping[str, Any], full: float | None) -> float | None:
-    """tasks * epochs * examples / batch_size, at least one for each task and epoch; None where it needs an unknown
-    `full`."""
+    """Training steps: tasks * epochs * max(1, examples / batch_size).
+
+    None if train_examples is 0 and `full` is unknown.
+    """
     examples = settings["train_examples"] or full
     if examples is None:
         return None
@@ -90,11 +92,11 @@ def steps(settings: Mapping[str, Any], full: float | None) -> float | None:
 
 
 def time_of(wanted: Wanted, records: Iterable[Record]) -> Time | None:
-    """The time of a run, from recorded ones; None where there is no complete run on its stream with its network.
+    """Estimate the time of a run: median seconds per step of the most similar recorded runs, times its steps.
 
-    Runs of the same method on the same processor come first, then those of other methods there, then other
-    processors. Of these, those that differ in the fewest settings are taken: the median of their seconds a step,
-    times the steps of the run.
+    Runs on the same processor are preferred to runs on other processors, then runs of the same method to runs of
+    other methods. Of these, the runs that differ in the fewest settings are used.
+    None if no complete run on the same stream, network and kind of device is recorded.
     """
     known = list(_known(wanted, records))
     kind = "processor" if wanted.device == "cpu" else "GPU"
@@ -109,7 +111,7 @@ def time_of(wanted: Wanted, records: Iterable[Record]) -> Time | None:
 
 
 def makespan(durations: Sequence[float], at_once: int) -> float:
-    """When the last of the units ends if each in turn, the longest first, begins as soon as a process is free."""
+    """The time until the last unit ends. The longest unit starts first, each as soon as a process is free."""
     free = [0.0] * at_once
     for duration in sorted(durations, reverse=True):
         heapq.heapreplace(free, free[0] + duration)
@@ -119,8 +121,8 @@ def makespan(durations: Sequence[float], at_once: int) -> float:
 def memory_of(first: Stream, seeds: int, theta: int, state: int, shared: bool) -> Memory:
     """The memory of a process that trains `seeds` seeds together on a CPU.
 
-    first: the stream of one seed; theta: bytes of a seed's parameters; state: bytes of what else the method and the
-    network hold from the start, a seed; shared: whether all seeds show the same images.
+    first: the stream of one seed; theta: bytes of a seed's parameters; state: bytes of all other state that method
+    and network hold for a seed at the start; shared: whether the streams of all seeds share their images in memory.
     """
     parts = (*first.train, *first.test)
     images = sum({id(part.base): part.base.nbytes for part in parts}.values())
@@ -130,16 +132,16 @@ def memory_of(first: Stream, seeds: int, theta: int, state: int, shared: bool) -
 
 
 class _Known(NamedTuple):
-    """What a recorded run tells: seconds a step, whether its method and processor are those wanted, what differs."""
+    """A recorded run to estimate from."""
 
-    a_step: float
-    own: bool
-    here: bool
-    differing: set[str]
+    a_step: float  # seconds
+    own: bool  # same method
+    here: bool  # same processor
+    differing: set[str]  # settings
 
 
 def _known(wanted: Wanted, records: Iterable[Record]) -> Iterator[_Known]:
-    """The complete runs on the same stream, network and kind of device."""
+    """The complete recorded runs with the same stream, network and kind of device."""
     network = wanted.settings.get("network")
     for record in records:
         same = (record.stream, record.provenance.device) == (wanted.stream, wanted.device)
@@ -161,16 +163,14 @@ def _from(wanted: Wanted, known: Sequence[_Known], name: str) -> Time | None:
         basis += ", scaled by the number of steps"
     others = [name for name in names if name not in ("tasks", "epochs", "train_examples")]
     if others:
-        basis += (
-            f"; their {' and '.join(others)} differ{'s' if len(others) == 1 else ''}, which is not taken into account"
-        )
+        basis += f"; {' and '.join(others)} differ{'s' if len(others) == 1 else ''}, which the estimate ignores"
     return Time(median(each.a_step for each in near) * count, basis)
 
 
 def _differing(wanted: Wanted, record: Record) -> set[str]:
-    """The settings that the record has otherwise, as far as they can change how long a run takes."""
+    """The settings in which the record differs and which can affect the time of a run."""
     ours, theirs = dict(wanted.settings), record.settings
     names = {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)}
-    if record.method != wanted.method:  # whose own settings say nothing about the other
+    if record.method != wanted.method:  # settings of one method cannot be compared with those of another
         names = {name for name in names if name in Settings.model_fields or "." in name}
     return names - set(FREE) | ({"threads"} if record.provenance.threads != wanted.threads else set())

@@ -1,6 +1,6 @@
-"""What `run` is asked for, from the command line or from Python, and how it is done.
+"""The task of `run`, from the command line or from Python: what to train, and how.
 
-What loads PyTorch is imported where it is needed: a mistyped setting is told before.
+Modules that load PyTorch are imported inside functions, so that a mistyped setting is reported without the wait.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Methods on streams, and how they are trained.
+    """Methods, streams and seeds to train, and how to train them.
 
-    methods: as benchmark.training.external names them; streams: as benchmark.streams.names does; both are known.
-    changes: settings by name, numbers or text that reads as numbers.
+    methods: named as in benchmark.training.external; streams: named as in benchmark.streams.names. Both names are
+    checked already. changes: the changed settings by name, as numbers or as text.
     """
 
     methods: Sequence[str]
@@ -51,15 +51,17 @@ class Experiment:
 
     @property
     def runs(self) -> int:
-        """How many runs are asked for, recorded ones included."""
+        """The number of requested runs, recorded ones included."""
         return len(self.methods) * len(self.streams) * len(self.seeds)
 
     def check(self) -> None:
-        """Raises InputError for options, methods and settings that cannot be used. Loads no PyTorch unless a method
-        does."""
+        """Check options, methods and settings. Does not load PyTorch, unless an external method does.
+
+        Raises InputError for those that cannot be used.
+        """
         executors.check(self.executor)
         for method in self.methods:
-            external.id_of(method)  # an external one is loaded, or refused, before its settings are read
+            external.id_of(method)  # loads an external method: report its errors before those of its settings
         try:
             for method, stream in product(self.methods, self.streams):
                 external.settings_of(method, stream, self.changes)
@@ -67,24 +69,24 @@ class Experiment:
             raise InputError(f"--set: {error}") from None
 
     def place(self) -> str:
-        """The device to train on, "cpu" or "cuda". Raises InputError where this machine needs a GPU and has none."""
+        """The device to train on, "cpu" or "cuda". Raises InputError if this machine needs a GPU and has none."""
         from benchmark.runs.work import device_named
 
-        remote = getattr(self.trainer(), "remote", False) and self.device == "cuda"  # this machine needs no GPU then
+        remote = getattr(self.trainer(), "remote", False) and self.device == "cuda"  # only the nodes need a GPU
         return self.device if remote else device_named(self.device)
 
     def trainer(self) -> Executor:
-        """What trains the units."""
+        """The executor that trains the units."""
         return executors.named(self.executor, self.jobs, self.options)
 
     def cells(self, download: bool = True) -> Iterator[CellPlan]:
-        """See benchmark.runs.plan.cells."""
+        """The cells of the experiment; see benchmark.runs.plan.cells."""
         from benchmark.runs import plan
 
         return plan.cells(self.methods, self.streams, self.seeds[0], self.changes, self.data, download)
 
     def records(self) -> list[Record]:
-        """The records of all runs asked for, in the order of their paths; what is not recorded is left out."""
+        """The records of the requested runs, sorted by path. Runs without a record are left out."""
         from benchmark.records import store
         from benchmark.runs import plan
 
@@ -96,7 +98,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is left to do of an experiment, what trains it, and where."""
+    """An experiment with its remaining units of work, and the executor and place that train them."""
 
     experiment: Experiment
     units: list[Unit]
@@ -105,7 +107,7 @@ class Prepared:
 
     @property
     def line(self) -> str:
-        """How much is recorded and how much is to do."""
+        """A line that says how many runs are recorded and how many are to do."""
         asked = self.experiment
         missing = sum(len(unit.seeds) for unit in self.units)
         with executors.errors_told(type(self.trainer)):
@@ -114,7 +116,7 @@ class Prepared:
 
 
 def counts(experiment: Experiment, missing: int, manner: str) -> str:
-    """The line that a run begins with."""
+    """The first line of a run: cells, runs, recorded runs and runs to do."""
     cells, runs = len(experiment.methods) * len(experiment.streams), experiment.runs
     todo = f"{missing} to do {manner}" if missing else "none to do"
     measured = " with these measurements" if experiment.measure else ""
@@ -123,7 +125,7 @@ def counts(experiment: Experiment, missing: int, manner: str) -> str:
 
 
 def prepare(experiment: Experiment) -> Prepared:
-    """Find out what is left to do. Raises InputError for whatever cannot be used, before anything is trained."""
+    """Plan the remaining work. Raises InputError for anything that cannot be used, before training starts."""
     experiment.check()
     from benchmark.runs import plan
     from benchmark.runs.executors.base import Where, check_writable, threads_of
@@ -148,9 +150,9 @@ def prepare(experiment: Experiment) -> Prepared:
 
 
 def train(prepared: Prepared, watch: Watch, board: Path | None = None, bars: bool = True) -> None:
-    """Train and record what is left. Finished runs stay recorded whatever ends it.
+    """Train and record the remaining runs. Finished runs stay recorded if training is stopped.
 
-    watch: is shown every event; board: a log directory for TensorBoard; bars: show progress where there is a terminal.
+    watch: receives every event; board: a log directory for TensorBoard; bars: show progress bars on a terminal.
     """
     from benchmark.runs.executors import base
 
@@ -163,14 +165,16 @@ def train(prepared: Prepared, watch: Watch, board: Path | None = None, bars: boo
 
 
 def _check_recorded(trainer: Executor, units: Sequence[Unit], results: Path) -> None:
-    """Raises InputError where an external executor ended as if all was done, and runs have no record."""
+    """Raises InputError if an external executor returned although some runs have no record."""
     from benchmark.records.store import path_of
 
     places = [path_of(results, unit.method, unit.stream, seed, unit.settings) for unit in units for seed in unit.seeds]
     missing = sum(not place.exists() for place in places)
     if missing:
         name = type(trainer).__name__
-        raise InputError(f"--executor: {name} ended and left {missing} of {len(places)} runs without a record")
+        raise InputError(
+            f"--executor: {name} returned, but {missing} of {len(places)} runs have no record; it must record each run"
+        )
 
 
 @contextmanager

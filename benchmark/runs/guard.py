@@ -1,4 +1,4 @@
-"""What is checked before an external stream is trained on, and before its records are replaced."""
+"""Checks of an external stream before training, and before its records are replaced."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from methods.settings import Settings
 
 
 class Guard:
-    """Looks once at each external stream of a command."""
+    """Checks each external stream of a command once."""
 
     def __init__(self, overrides: Mapping[str, object], data: Path | None) -> None:
         self.overrides, self.data = overrides, data
         self._seen: set[str] = set()
 
     def look(self, source: str, seeds: Sequence[int], settings: Settings) -> None:
-        """Say the warnings about the stream of the first seed on standard error.
+        """Print warnings about the stream of the first seed on standard error.
 
-        Raises InputError where the seeds have unequal numbers of tasks.
+        Raises InputError if the seeds have different numbers of tasks.
         """
         if source in self._seen:
             return
@@ -38,9 +38,9 @@ class Guard:
 def refuse_to_replace(
     results: Path, method: str, stream: str, seeds: Sequence[int], settings: Settings, data: Mapping[str, str]
 ) -> None:
-    """Raises InputError where runs are recorded that were trained on other data under the same names.
+    """Raises InputError if runs with these names are recorded that were trained on other data.
 
-    That is so after the stream's file was edited, and where another file has the same name.
+    This happens when the stream's file was edited, or when another file has the same name.
     """
     replaced = []
     for seed in seeds:
@@ -51,5 +51,5 @@ def refuse_to_replace(
         raise InputError(
             f"--stream: {results} holds runs of {method} on a stream {stream} with other data (seed"
             f"{'s' if len(replaced) > 1 else ''} {', '.join(map(str, replaced))}): its file was edited, or another "
-            "file has its name; --force replaces these runs, and another name or another --results keeps them"
+            "file has the same name; replace these runs with --force, or rename the file or name other --results"
         )

@@ -1,10 +1,10 @@
-"""A finished run put beside what is recorded of it already.
+"""Record a finished run, and combine it with an earlier record of the same run.
 
-A run is recorded once more where a measurement is asked for that its record does not hold. What is measured does not
-change a run's numbers, so on the same machine the new run gives the numbers of the record: the new record then takes
-its place, with the old one's other measurements. Where the numbers differ (another processor, other versions, other
-seeds trained together) the record stays as it is, for tables were made of it, and one line says so: no measurement is
-ever put beside numbers of another run. --force records the new run.
+A recorded run is trained again if its record lacks a requested measurement. Measuring does not change a run's numbers.
+On the same machine, the new run therefore has the numbers of the record; it replaces the record and takes over the
+record's other measurements. If the numbers differ (another processor, other versions, other seeds trained together),
+the record stays, because tables were made from it, and one line says so. A record never combines the measurements of
+one run with the numbers of another. --force records the new run in any case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from methods.errors import InputError
 
 
 def keep(results: Path, made: Record, force: bool, tell: Callable[[Event], None]) -> None:
-    """Record a run, or tell why the record that is there stays."""
+    """Record a run, or tell why the existing record stays."""
     old = _known(results, made)
     if old is not None and _numbers(old) == _numbers(made):
         both = (old.measurements or {}) | (made.measurements or {})
@@ -32,7 +32,7 @@ def keep(results: Path, made: Record, force: bool, tell: Callable[[Event], None]
 
 
 def _known(results: Path, made: Record) -> Record | None:
-    """The record of this run, made by the same code of the same data, if there is one."""
+    """The existing record of this run, if it was made with the same code and the same data."""
     path = store.path_of(results, made.method, made.stream, made.seed, made.settings)
     with suppress(InputError, FileNotFoundError):
         old = store.load_placed(path, results)
@@ -46,12 +46,12 @@ def _numbers(record: Record) -> tuple[object, ...]:
 
 
 def _why(old: Record, made: Record) -> str:
-    """One line: the record stays, and what was different, as far as the two records tell."""
+    """A line that says that the record stays, and which conditions of the two runs differ."""
     before, now = old.provenance, made.provenance
     names = ("seeds_together", "threads", "processor", "device", "versions")
     differ = [name.replace("_", " ") for name in names if getattr(before, name) != getattr(now, name)]
     because = f"; {', '.join(differ)} differ" if differ else ""
     return (
-        f"{made.method} on {made.stream}, seed {made.seed}: the run that was measured gave other numbers than its "
-        f"record{because}: the record stays as it is, without the measurements; --force replaces it"
+        f"{made.method} on {made.stream}, seed {made.seed}: the measured run gave other numbers than its record"
+        f"{because}; the record is kept without the measurements; replace it with --force"
     )

@@ -1,4 +1,4 @@
-"""The runs to do: what is not recorded yet, in units of work."""
+"""Plan the runs that are not recorded yet, as units of work."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One method on one stream, and what decides whether its runs are recorded already."""
+    """One method on one stream, with all that decides whether its runs are already recorded."""
 
-    spec: str  # what benchmark.training.external loads the method by
-    source: str  # what benchmark.streams.build builds the stream from
+    spec: str  # the method's name for benchmark.training.external
+    source: str  # the stream's name for benchmark.streams.build
     method: type[Method]
     settings: Settings
     code: str
-    first: Stream | None  # of the first seed; None where its data are missing and must not be downloaded
+    first: Stream | None  # the first seed's stream; None if its data are missing and must not be downloaded
     network: NetworkKind
-    named: str = ""  # what benchmark.networks.external loads the network by; "": the stream's own
+    named: str = ""  # the network's name for benchmark.networks.external; "": the stream's own network
 
     @property
     def stream(self) -> str:
@@ -55,27 +55,28 @@ class CellPlan:
 
     @property
     def kind(self) -> StreamKind:
-        """What the stream is."""
+        """The kind of the stream."""
         return STREAMS[self.source] if self.first is None else self.first.kind
 
     def place(self, results: Path, seed: int) -> Path:
-        """Where the record of a seed belongs."""
+        """The path of a seed's record."""
         return store.path_of(results, self.method.id, self.stream, seed, self.settings)
 
     def recorded(self, results: Path, seed: int, asked: Mapping[str, object] | None = None) -> bool:
-        """Whether the run is recorded under these settings, this code and these data, which must be at hand.
+        """Whether the run is recorded with these settings, this code and these data.
 
         asked: the measurements that its record must hold, see benchmark.training.probes.descriptions.
+        Raises ValueError if the data are missing.
         """
         if self.first is None:
-            raise ValueError("without the data it cannot be told whether a record is of the same data")
+            raise ValueError("the data are missing, so a record's data cannot be compared with them")
         method, data = self.method.id, self.first.digests
         return store.recorded(results, method, self.stream, seed, self.settings, self.code, data, asked or {})
 
     def units(
         self, missing: Sequence[int], device: str, force: bool = False, measure: tuple[Asked, ...] = ()
     ) -> list[Unit]:
-        """The seeds `missing` as units of work."""
+        """The units of work that train the seeds `missing`."""
         parts = [(seed,) for seed in missing] if self.alone(device) else [tuple(missing)] if missing else []
         method, stream, settings = self.method.id, self.stream, self.settings
         return [
@@ -96,7 +97,7 @@ class CellPlan:
         ]
 
     def alone(self, device: str) -> bool:
-        """Whether each seed is a unit of its own."""
+        """Whether each seed is a separate unit."""
         return hasattr(self.method, "train") or (not self.network.stacked_on_cpu and device == "cpu")
 
     def _cost(self, seeds: int) -> float:
@@ -114,11 +115,12 @@ def plan(
     force: bool = False,
     measure: Sequence[Asked] = (),
 ) -> list[Unit]:
-    """What is not recorded yet, with the measurements asked for (everything, with `force`), the longest units first.
+    """The units of all runs that are not recorded with the requested measurements, longest first.
 
-    methods: named as benchmark.training.external says; streams: as benchmark.streams.names says; a network among the
-    overrides: as benchmark.networks.external says. The network decides whether the seeds of a unit train together
-    (NetworkKind.stacked_on_cpu). A method with a training loop of its own trains each seed alone.
+    methods: named as in benchmark.training.external; streams: as in benchmark.streams.names; the setting `network`
+    in overrides: as in benchmark.networks.external; force: plan recorded runs too.
+    On a CPU, the network decides whether the seeds of a cell form one unit (NetworkKind.stacked_on_cpu). A method with
+    its own training loop trains each seed as a separate unit.
     Raises InputError for methods, streams, networks, settings, data, probes or records that cannot be used.
     """
     units, among, guard = [], 0, Guard(overrides, data)
@@ -144,9 +146,9 @@ def cells(
     data: Path | None,
     download: bool = True,
 ) -> Iterator[CellPlan]:
-    """The methods on the streams, in the order given; `seed`: the first of the command.
+    """The cells of methods and streams, in the given order. seed: the first seed of the command.
 
-    Without `download`, a stream of the suite whose data are missing is not built. Raises InputError as `plan` does.
+    download: if False, a built-in stream whose data are missing is not built. Raises InputError like `plan`.
     """
     classes = distinct(methods)
     settings_by_cell = settings_of_cells(methods, streams, seed, overrides, data)
@@ -172,7 +174,7 @@ def cells(
 def settings_of_cells(
     methods: Sequence[str], streams: Sequence[str], seed: int, overrides: Mapping[str, object], data: Path | None
 ) -> dict[tuple[str, str], Settings]:
-    """The settings by method and stream, both as they are named."""
+    """The settings by method and stream, which keep their given names."""
     return {
         (method, source): settings_of(method, source, whole(source, seed, overrides, data))
         for method, source in product(methods, streams)
@@ -180,16 +182,17 @@ def settings_of_cells(
 
 
 def check_measurable(method: type[Method], measure: Sequence[Asked]) -> None:
-    """Raises InputError where probes are asked for and a method is trained by a loop that has no place for them."""
+    """Raises InputError if probes are requested for a method whose own training loop does not support them."""
     if measure and hasattr(method, "train"):
         raise InputError(
-            f"--measure: {method.id} is trained by Avalanche's own loop, where no probe measures; leave it out"
+            f"--measure: {method.id} trains in Avalanche's own loop, which has no probes; leave out --measure or "
+            f"{method.id}"
         )
 
 
 def _network(named: str, settings: Settings, source: str, first: Stream | None) -> NetworkKind:
     given = network_named(named) if named else None
-    if first is None:  # of a stream of the suite, which has a network of its own
+    if first is None:  # only a built-in stream is not built, and its kind names its network
         return given or network_named(STREAMS[source].network)
     return network_of(settings, first, given)
 
@@ -200,10 +203,10 @@ def _lacks_data(source: str, data: Path | None) -> bool:
 
 
 def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded: set[int]) -> None:
-    """Remove the state of a process that was killed when it had recorded its last run and not yet removed that."""
+    """Delete checkpoints whose runs are all recorded: their process was killed after it wrote the last record."""
     for found in resume.of_recorded(checkpoint.path_of(results, method, stream, [0], settings), recorded):
         runs = [store.path_of(results, method, stream, seed, settings) for seed in found.point.seeds]
-        with suppress(InputError, OSError), Claims(results) as claims:  # as in results that cannot be written
+        with suppress(InputError, OSError), Claims(results) as claims:  # the results may be read-only
             if claims.take(runs):
                 checkpoint.remove(found.path)
 

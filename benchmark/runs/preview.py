@@ -1,6 +1,6 @@
-"""What a run would do: its cells, what is recorded of them, and how much time and memory the rest needs.
+"""Preview a run: its cells, their recorded runs, and the time and memory that the other runs need.
 
-Nothing is trained, downloaded or written.
+A preview trains, downloads and writes nothing.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from methods.errors import InputError
 
 @dataclass(frozen=True)
 class CellPreview:
-    """One method on one stream: its seeds by what is recorded of them, and what those to do need.
+    """One method on one stream: the state of each seed, and the time and memory of the seeds to do.
 
-    A seed to do can be outdated: recorded with other code or data. Where the data are missing a recorded seed is
-    unchecked: whether its data are the same is not known.
+    outdated: the seeds of to_do that are recorded with other code or data. unchecked: recorded seeds that cannot be
+    compared with the data, because the data are missing.
     """
 
     method: str
     stream: str
     settings: dict[str, object]
-    changed: dict[str, object]  # settings that are not the protocol's
+    changed: dict[str, object]  # settings that differ from the protocol
     recorded: tuple[int, ...]
     unchecked: tuple[int, ...]
     outdated: tuple[int, ...]
     to_do: tuple[int, ...]
-    missing_data: str | None  # the title of the data set that a run would download
-    time: Time | None = None  # of one seed; None where nothing is to do or nothing is recorded to estimate it from
-    memory: Memory | None = None  # of a process; None where nothing is to do, the data are missing or a GPU trains
+    missing_data: str | None  # title of the data set that a run would download
+    time: Time | None = None  # of one seed; None if nothing is to do or no similar run is recorded
+    memory: Memory | None = None  # of a process; None if nothing is to do, the data are missing or a GPU trains
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,28 @@ class Preview:
 
     experiment: Experiment
     device: str
-    processes: int | None  # at a time; None where another executor decides it
+    processes: int | None  # in parallel; None unless the executor is "local"
     cells: list[CellPreview]
-    elapsed: float | None  # seconds until the last run ends; None where a time is unknown or another executor trains
+    elapsed: float | None  # seconds until the last run ends; None if a time is unknown or another executor trains
 
     @property
     def to_do(self) -> int:
-        """How many runs are to do."""
+        """The number of runs to do."""
         return sum(len(cell.to_do) for cell in self.cells)
 
     @property
     def seconds(self) -> float | None:
-        """The sum of all runs to do; None where that of one is not known."""
+        """The summed time of all runs to do; None if the time of one is unknown."""
         to_do = [cell for cell in self.cells if cell.to_do]
         known = [cell.time.seconds * len(cell.to_do) for cell in to_do if cell.time]
         return sum(known) if len(known) == len(to_do) else None
 
 
 def preview(experiment: Experiment) -> Preview:
-    """What `run` would do. Raises InputError where it would, before it trains."""
+    """Preview an experiment. Raises InputError where `run` would raise it before training."""
     experiment.check()
     device = experiment.place()
-    experiment.trainer()  # which refuses parameters that do not fit
+    experiment.trainer()  # raises for wrong options of the executor
     plans = list(experiment.cells(download=False))
     cells = [_recorded(plan, experiment) for plan in plans]
     units = [unit for plan, cell in zip(plans, cells, strict=True) for unit in plan.units(cell.to_do, device)]
@@ -125,13 +125,13 @@ def _changed(plan: CellPlan) -> dict[str, object]:
     ours = plan.settings.everything()
     try:
         protocol = settings_of(plan.spec, plan.source, tasks).everything()
-    except InputError:  # it has settings without a value of their own
+    except InputError:  # the method has settings without defaults
         protocol = tasks
     return {name: value for name, value in ours.items() if name not in protocol or protocol[name] != value}
 
 
 def _records(results: Path, streams: set[str]) -> Iterator[Record]:
-    """The sound records on these streams: a damaged one is for `verify` to tell."""
+    """The sound records on these streams. Damaged records are skipped here; `verify` reports them."""
     for path in store.files(results, lambda error: None):
         if path.suffix == ".json" and path.parent.parent.name in streams:
             with suppress(InputError):

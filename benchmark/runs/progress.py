@@ -1,4 +1,4 @@
-"""How far a run is: bars with the time left on a terminal, one plain line a finished run anywhere."""
+"""Events of training and their display: progress bars on a terminal, and one plain line for each finished run."""
 
 import json
 import sys
@@ -15,19 +15,19 @@ from benchmark.records.schema import Record, summary
 
 @dataclass(frozen=True)
 class Advance:
-    """A unit's training has come this far."""
+    """A unit made progress."""
 
-    unit: int  # its place in the list of units
-    share: float  # of the whole unit, 0..1
-    phase: int  # the phase being trained, from 0
-    phase_share: float  # of that phase, 0..1
+    unit: int  # index in the list of units
+    share: float  # finished share of the unit, 0 to 1
+    phase: int  # current phase, zero-based
+    phase_share: float  # finished share of that phase, 0 to 1
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A run that is being trained has been tested once more, on the tasks met."""
+    """A run in training was evaluated on the tasks seen so far."""
 
-    place: Path  # where it will be recorded
+    place: Path  # path of its future record
     accuracy_matrix: list[list[float | None]]  # the rows so far
 
 
@@ -40,7 +40,7 @@ class Saved:
 
     @property
     def line(self) -> str:
-        """What to say about it."""
+        """The line to print: accuracy, forgetting and time, or where the run diverged."""
         name = f"{self.record.method} on {self.record.stream}, seed {self.record.seed}"
         diverged, metrics = self.record.diverged, self.record.metrics
         if diverged is not None:
@@ -53,7 +53,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something else that a person may want to know."""
+    """A message for the user."""
 
     line: str
 
@@ -63,19 +63,19 @@ Watch = Callable[[Event], None]
 
 
 def say(event: Event) -> None:
-    """Print what is to be said about an event, if anything, on standard output."""
+    """Print the line of an event on standard output, if it has one."""
     if isinstance(event, Notice | Saved):
         print(printable(event.line), flush=True)
 
 
 def say_notices(event: Event) -> None:
-    """Print notices on standard output, and no line a run."""
+    """Print notices on standard output, but no line for finished runs."""
     if isinstance(event, Notice):
         say(event)
 
 
 def say_json(event: Event) -> None:
-    """Print a recorded run as a line of JSON on standard output, and what else is to be said on standard error."""
+    """Print a recorded run as a line of JSON on standard output, and notices on standard error."""
     if isinstance(event, Saved):
         print(json.dumps({"place": str(event.place)} | summary(event.record)), flush=True)
     elif isinstance(event, Notice):
@@ -90,10 +90,10 @@ class _Bars:
 
 
 class Display:
-    """Shows events; a context manager, so that the terminal is left as it was found.
+    """Shows events. A context manager: on exit it removes the progress bars from the terminal.
 
-    titles, phases, costs: of each unit its name, its number of phases, its share of the work in any measure.
-    watch: is shown every event first, by default `say`; bars: show them where there is a terminal.
+    titles, phases, costs: for each unit its name, its number of phases, and its relative amount of work.
+    watch: receives every event first, by default `say`; bars: show progress bars on a terminal.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Display:
         self.titles, self.phases, self.costs, self.watch = titles, phases, costs, watch or say
         self.bars: dict[int, _Bars] = {}
         self.shares = [0.0] * len(titles)
-        # Both, because a line printed into a pipe or file must not be caught by the bars.
+        # Both must be terminals: the bars would redirect lines that belong in a pipe or file.
         shown = bars and sys.stdout.isatty() and sys.stderr.isatty()
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -129,7 +129,7 @@ class Display:
         self.progress.stop()
 
     def show(self, event: Event) -> None:
-        """Take an event in."""
+        """Show an event."""
         self.watch(event)
         if not isinstance(event, Advance):
             return

@@ -1,4 +1,4 @@
-"""Runs taken up where they were stopped: checkpoints saved as tasks end, and found again."""
+"""Resume stopped runs: save checkpoints at the ends of phases, and find them again."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from benchmark.records.checkpoint import Damaged, Point, State, load, remove, sa
 from benchmark.training.engine import Cell
 
 SAVE_EVERY = 2.0
-"""Seconds that lie between two saves at least: what was trained in less is as soon trained again."""
+"""The least time between two saves, in seconds: shorter training is as quickly repeated."""
 LARGEST_SHARE = 0.03
-"""Of the time that saving may take: on a slow disk the saves lie further apart."""
+"""The largest share of time that saving may take: on a slow disk, checkpoints are saved less often."""
 
 
 def find(path: Path, seeds: Collection[int], run: Mapping[str, JsonValue], warn: Callable[[str], None]) -> list[State]:
-    """The states beside `path` that hold any of `seeds`, no seed twice.
+    """The checkpoints of the same cell as `path` that hold any of `seeds`, no seed twice.
 
-    What is damaged, or comes from another `run`, is removed with a warning: its runs begin anew.
+    A damaged checkpoint, or one of another `run`, is removed with a warning, and its runs start again.
     """
     states, taken = [], set()
-    for place in _beside(path):
+    for place in _of_cell(path):
         try:
             state = load(place)
         except FileNotFoundError:
-            continue  # its runs are recorded by now
+            continue  # another process has recorded its runs and removed it
         except Damaged as error:
             remove(place)
-            warn(f"{place} is damaged ({error}); removed, and its runs begin anew")
+            warn(f"{place} is damaged ({error}); it was removed, and its runs start again")
             continue
         own = set(state.point.seeds)
         if not own & set(seeds) or own & taken:
@@ -39,7 +39,7 @@ def find(path: Path, seeds: Collection[int], run: Mapping[str, JsonValue], warn:
         other = [name for name, value in run.items() if state.point.run.get(name) != value]
         if other:
             remove(place)
-            warn(f"{place} was saved with other {', '.join(other)}; removed, and its runs begin anew")
+            warn(f"{place} was saved with other {', '.join(other)}; it was removed, and its runs start again")
             continue
         taken |= own
         states.append(state)
@@ -47,8 +47,8 @@ def find(path: Path, seeds: Collection[int], run: Mapping[str, JsonValue], warn:
 
 
 def of_recorded(path: Path, seeds: Collection[int]) -> Iterator[State]:
-    """The states beside `path` that hold none but these seeds."""
-    for place in _beside(path):
+    """The checkpoints of the same cell as `path` whose seeds are all among `seeds`."""
+    for place in _of_cell(path):
         with suppress(Damaged, FileNotFoundError):
             found = load(place)
             if set(found.point.seeds) <= set(seeds):
@@ -56,17 +56,18 @@ def of_recorded(path: Path, seeds: Collection[int]) -> Iterator[State]:
 
 
 class Keeper:
-    """Saves the state of a cell as its tasks end."""
+    """Saves checkpoints of a cell at the ends of phases."""
 
     def __init__(self, path: Path, run: dict[str, JsonValue], threads: int, started: str) -> None:
         self.path, self.run, self.threads, self.started = path, run, threads, started
         self._due = time.monotonic() + SAVE_EVERY
 
     def __call__(self, cell: Cell) -> None:
-        """Called when a phase is trained and evaluated.
+        """Called after each phase was trained and evaluated. Saves a checkpoint if enough time has passed.
 
-        Seeds that end together are saved whatever it costs, before the first of them is recorded: should the
-        others not come to it, they must not train again without it.
+        The last checkpoint of several seeds is always saved. Their records are written one after another; if the
+        process ends in between, the remaining seeds must not be trained without the recorded ones, because the seeds
+        trained together affect the last bits.
         """
         together = len(cell.streams) > 1 and cell.finished
         began = time.monotonic()
@@ -85,9 +86,9 @@ class Keeper:
         self._due = ended + max(SAVE_EVERY, (ended - began) / LARGEST_SHARE)
 
 
-def _beside(path: Path) -> list[Path]:
+def _of_cell(path: Path) -> list[Path]:
     settings = path.stem.split("-")[2]
     try:
         return sorted(path.parent.glob(f"seed-*-{settings}-*.safetensors"))
-    except OSError:  # the folder cannot be read, or its name is too long: saving there says so
+    except OSError:  # unreadable folder, or too long a name; the save will report it
         return []

@@ -1,4 +1,4 @@
-"""Runs as scalars for TensorBoard, written while they are trained."""
+"""Write TensorBoard scalars while runs are trained."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,17 +13,17 @@ from methods.errors import InputError
 
 
 class Board:
-    """A log directory with a folder a run, named like its record: <stream>/<method>/seed-<k>-<digest of settings>.
+    """A log directory with one folder for each run, named like its record: <stream>/<method>/seed-<k>-<digest>.
 
-    Step t is the end of task t, from 1. Scalars, fractions: accuracy/task_<i> on each task met (i from 1),
-    average_accuracy over the tasks 1 to t, forgetting so far. Of a finished run also what probes measured, by the step
-    of training: <probe>/<name>, or <probe>/<name>_<i> (i from 1). What the folder held of the run is replaced.
-    A context manager, so that everything is written at the end.
+    Step t is the end of task t; tasks are one-based. Scalars, as fractions: accuracy/task_<i> for each task seen,
+    average_accuracy over tasks 1 to t, and forgetting after task t. When a run finishes, its measurements follow, by
+    training step: <probe>/<name>, or <probe>/<name>_<i> with one-based i. Earlier scalars of the run are replaced.
+    A context manager: on exit all pending scalars are written.
     """
 
     def __init__(self, folder: Path, results: Path) -> None:
         self.folder, self.results = folder, results
-        self._open: dict[Path, tuple[SummaryWriter, int]] = {}  # with the number of rows written
+        self._open: dict[Path, tuple[SummaryWriter, int]] = {}  # writer and number of rows written, by record path
 
     def __enter__(self) -> "Board":
         with self._writable():
@@ -36,7 +36,7 @@ class Board:
                 writer.close()
 
     def watch(self, event: Event) -> None:
-        """Take in what an event says of a run."""
+        """Write the scalars of an event."""
         if isinstance(event, Evaluated):
             self._add(event.place, event.accuracy_matrix)
         elif isinstance(event, Saved):
@@ -48,7 +48,7 @@ class Board:
         matrix: Sequence[Sequence[float | None]],
         measurements: Mapping[str, Measurement] | None = None,
     ) -> None:
-        """Write a finished run: the rows of its matrix that are not written yet, and what was measured."""
+        """Write a finished run: the remaining rows of its accuracy matrix, and its measurements."""
         self._add(place, matrix)
         with self._writable():
             writer, _ = self._open.pop(place)

@@ -1,4 +1,4 @@
-"""A unit of work: runs that are planned to be trained together."""
+"""A unit of work: runs that are trained together."""
 
 from __future__ import annotations
 
@@ -23,55 +23,54 @@ if TYPE_CHECKING:
 class Unit:
     """Runs of one method on one stream that are trained together.
 
-    It holds nothing but names and numbers, so that another process can take it up: a method from elsewhere is
-    loaded there again.
+    A unit holds only names and numbers, so that it can be sent to another process, which loads external code again.
     """
 
-    method: str  # its id
-    stream: str  # its id
+    method: str  # id
+    stream: str  # id
     seeds: tuple[int, ...]
-    values: Mapping[str, object]  # of the settings
-    cost: float  # how long it takes, in no particular measure
-    among: int = 1  # units of the whole command, those that are recorded included
-    force: bool = False  # run also what is recorded
-    spec: str = ""  # what benchmark.training.external loads the method by, where that is not its id
-    source: str = ""  # what benchmark.streams.build builds the stream from, where that is not its id
-    measure: tuple[Asked, ...] = ()  # the probes that its runs are measured with
-    network: str = ""  # what benchmark.networks.external loads the network by; "": the stream's own
+    values: Mapping[str, object]  # the settings
+    cost: float  # relative duration, without a unit
+    among: int = 1  # number of units of the whole command, recorded ones included
+    force: bool = False  # train recorded runs too
+    spec: str = ""  # the method's name for benchmark.training.external, if it differs from the id
+    source: str = ""  # the stream's name for benchmark.streams.build, if it differs from the id
+    measure: tuple[Asked, ...] = ()  # the probes
+    network: str = ""  # the network's name for benchmark.networks.external; "": the stream's own network
 
     @property
     def title(self) -> str:
-        """For a progress bar."""
+        """The name of the unit for messages and progress bars."""
         return named(self, self.seeds)
 
     @property
     def external(self) -> bool:
-        """Whether code that is not the suite's runs in its training."""
+        """Whether training this unit runs external code."""
         names = (self.spec or self.method) not in METHOD_ROWS, from_elsewhere(self.source or self.stream)
         return any(names) or is_code(self.network) or any(probe.external for probe in self.measure)
 
     @property
     def settings(self) -> Settings:
-        """Raises InputError where a method from elsewhere cannot be loaded here."""
+        """The settings. Raises InputError if an external method cannot be loaded here."""
         values = dict(self.values) | ({"network": self.network} if self.network else {})
         return settings_of(self.spec or self.method, self.source or self.stream, values)
 
     def load(self) -> type[Method]:
-        """The method's class. Raises InputError where one from elsewhere cannot be loaded here."""
+        """The method's class. Raises InputError if an external method cannot be loaded here."""
         return method_named(self.spec or self.method)
 
     def load_network(self) -> NetworkKind | None:
-        """The network, where it is not the stream's own. Raises InputError where it cannot be loaded here."""
+        """The network; None for the stream's own. Raises InputError if it cannot be loaded here."""
         return network_named(self.network) if self.network else None
 
     @property
     def code(self) -> str:
-        """The version of the code that decides its numbers."""
+        """The version of the code that determines the numbers of the runs."""
         network = self.load_network()
         return code_version(self.load(), network=network and network.source)
 
 
 def named(unit: Unit, seeds: Sequence[int]) -> str:
-    """Some seeds of a unit's method and stream, for people."""
+    """Method, stream and some seeds of a unit as text: "ewc on permuted-mnist, seeds 0, 1"."""
     word, numbers = ("seed" if len(seeds) == 1 else "seeds"), ", ".join(map(str, seeds))
     return f"{unit.method} on {unit.stream}, {word} {numbers}"

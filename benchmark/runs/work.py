@@ -1,4 +1,4 @@
-"""A unit of work: claimed, trained in this process from where it was begun, and recorded run by run."""
+"""Work on a unit in this process: claim its runs, train them from their last checkpoint, and record each run."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Tell = Callable[[Event], None]
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def device_named(name: str) -> str:
-    """The device for 'auto', 'cpu' or 'cuda'. Raises InputError for 'cuda' where PyTorch finds none."""
+    """The device for 'auto', 'cpu' or 'cuda'. Raises InputError for 'cuda' if PyTorch finds no CUDA device."""
     found = torch.cuda.is_available()
     if name == "cuda" and not found:
         raise InputError("--device: PyTorch finds no CUDA device here; use --device cpu")
@@ -49,22 +49,22 @@ def device_named(name: str) -> str:
 
 
 def work(index: int, unit: Unit, results: Path, data: Path | None, device: str, tell: Tell) -> Unit | None:
-    """Train a unit and record its runs; `index` names it in what it tells.
+    """Train a unit and record its runs. index: identifies the unit in the events passed to `tell`.
 
-    Returns the unit where another process computes some of its runs: it is to be tried again later, for their
-    company decides the last bits of runs, and so a unit is not split. Returns None when all are recorded.
-    Raises InputError where the records cannot be written or memory runs out.
+    Returns None when all runs are recorded. If another process computes some of the runs, returns the unit, which must
+    be tried again later. Units are never split: the seeds trained together affect the last bits.
+    Raises InputError if the records cannot be written or memory runs out.
     """
     with memory.refused(unit.title), Claims(results) as claims:
-        if not _Work(index, unit, results, data, device, tell, claims).done():
-            return replace(unit, force=False)  # what the other process recorded by then is new
+        if not _Work(index, unit, results, data, device, tell, claims).finish():
+            return replace(unit, force=False)  # records of the other process are new: do not repeat them
     tell(Advance(index, 1.0, 0, 1.0))
     return None
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A unit being worked on."""
+    """A unit in work."""
 
     index: int
     unit: Unit
@@ -74,18 +74,18 @@ class _Work:
     tell: Tell
     claims: Claims
 
-    def done(self) -> bool:
-        """Record all runs of the unit; False, with nothing done, where others have claimed some of them."""
+    def finish(self) -> bool:
+        """Record all runs of the unit. Does nothing and returns False if another process has claimed some of them."""
         if not self._claim(self.unit.seeds):
             return False
         streams = [stream for stream in map(self._stream, self.unit.seeds) if not self._recorded(stream)]
         begun = self._begun(streams) if streams else []
-        company = {seed for old in begun for seed in old.point.seeds}
-        if not self._claim(company):
+        resumed = {seed for old in begun for seed in old.point.seeds}
+        if not self._claim(resumed):
             return False
         known = {stream.seed: stream for stream in streams}
         groups = [([known.get(seed) or self._stream(seed) for seed in old.point.seeds], old) for old in begun]
-        fresh = [stream for stream in streams if stream.seed not in company]
+        fresh = [stream for stream in streams if stream.seed not in resumed]
         groups += [(group, None) for group in _of_one_form(fresh)]
         for number, (group, old) in enumerate(groups):
             self._train(group, old, _reporter(self.index, self.unit, number, len(groups), self.tell))
@@ -102,7 +102,7 @@ class _Work:
         return build(source, seed, settings.tasks, settings.train_examples, self.data, arguments_of(settings))
 
     def _recorded(self, stream: Stream) -> bool:
-        """Whether it is recorded by now; what a writer that was killed left half written is removed."""
+        """Whether the run is recorded. Also removes drafts that a killed process left behind."""
         record = self._place(stream.seed)
         for draft in record.parent.glob(f".{record.stem}.*.tmp"):
             draft.unlink(missing_ok=True)
@@ -131,7 +131,7 @@ class _Work:
         return resume.find(self._state_path(streams), seeds, run, lambda line: self.tell(Notice(line)))
 
     def _train(self, group: list[Stream], begun: State | None, report: engine.Report) -> None:
-        """Train a group side by side, from where it was begun, and record its runs."""
+        """Train a group of seeds together, from its checkpoint if there is one, and record its runs."""
         threads = begun.point.threads if begun else torch.get_num_threads()
         origin = self._origin(group, threads)
         if begun:
@@ -157,17 +157,17 @@ class _Work:
         self, group: list[Stream], begun: State | None, report: engine.Report, keep: engine.Keep
     ) -> list[checkpoint.Outcome]:
         method, settings = self.unit.load(), self.unit.settings
-        train = getattr(method, "train", None)  # a method may come with a training loop of its own
+        train = getattr(method, "train", None)  # an external method may have its own training loop
         train = train or partial(engine.train, measure=self.unit.measure)
         network = self.unit.load_network()
         if begun:
             at = begun.point.phase, begun.point.outcomes, begun.tensors
             try:
                 tasks = sum(map(len, method.phases(settings.tasks)[: begun.point.phase]))
-                self.tell(Notice(f"{named(self.unit, begun.point.seeds)}: going on after task {tasks}"))
+                self.tell(Notice(f"{named(self.unit, begun.point.seeds)}: resuming after task {tasks}"))
                 return train(method, group, settings, self.device, report, at, keep, network=network)
             except engine.Misfit as error:
-                self.tell(Notice(f"{begun.path}: {error}; its runs begin anew"))
+                self.tell(Notice(f"{begun.path}: {error}; its runs start again"))
         return train(method, group, settings, self.device, report, keep=keep, network=network)
 
     def _save(self, stream: Stream, outcome: checkpoint.Outcome, origin: Mapping[str, object]) -> None:
@@ -197,7 +197,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _of_one_form(streams: list[Stream]) -> list[list[Stream]]:
-    """The streams that can take the same steps, together."""
+    """Groups of streams of the same form: their seeds can be trained together."""
     form = attrgetter("form")
     return [list(group) for _, group in groupby(sorted(streams, key=form), key=form)]
 

@@ -1,4 +1,4 @@
-"""The trials of the search, run and shown."""
+"""Run the trials of the search over the paper's grid, and show them as a table."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ HEADERS = ["method", "settings", "seeds", "accuracy %", "forgetting", "distance"
 def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Path | None, jobs: int | None) -> None:
     """Run the trials that are not recorded yet, and record them below results/search.
 
-    Where the rule takes a method's first trial, the others cannot change that and are left out. The near ones are
-    run with MORE_SEEDS when all have been run with SEED.
+    If the rule takes a method's first trial, its other trials are skipped: they cannot change the choice. The near
+    trials are run with MORE_SEEDS after all trials have been run with SEED.
     """
     firsts = [(method, stream, trials(method, stream)[:1]) for stream in streams for method in methods]
     _train(firsts, [SEED], results, data, jobs)
@@ -44,7 +44,7 @@ def run(methods: Sequence[str], streams: Sequence[str], results: Path, data: Pat
 
 
 def recorded(method: str, stream: str, results: Path) -> list[Trial]:
-    """The trials of a method on a stream that have been run, in their order."""
+    """The trials of a method on a stream that have been run, in the order of the grid."""
 
     def of(changes: Changes) -> list[Record]:
         places = [_place(method, stream, changes, seed, results) for seed in (SEED, *MORE_SEEDS)]
@@ -54,9 +54,9 @@ def recorded(method: str, stream: str, results: Path) -> list[Trial]:
 
 
 def text(methods: Sequence[str], stream: str, results: Path) -> str:
-    """A Markdown table of a stream's trials: what was tried, what came of it, which one the rule takes.
+    """A Markdown table of a stream's trials: settings, results, and the trial that the rule takes.
 
-    Methods that are not in the paper's table have no trials.
+    Methods that are not in the paper's table have no trials and no rows.
     """
     rows = [row for method in methods if (method, stream) in PUBLISHED for row in _rows(method, stream, results)]
     return tabulate(
@@ -101,7 +101,7 @@ def _place(method: str, stream: str, changes: Changes, seed: int, results: Path)
 
 
 def _marks(run: Sequence[Trial]) -> list[str]:
-    """Which trial is taken or, where that is open, between which it lies."""
+    """A mark for each trial: "taken", or "near" for the candidates while the rule cannot decide yet, or ""."""
     if not run:
         return []
     taken = chosen(run)

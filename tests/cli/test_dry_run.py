@@ -55,7 +55,7 @@ def test_the_cells_are_printed_and_nothing_is_written(tmp_path, capsys):
     first, blank, head, rule, row, *rest = out.splitlines()
     assert first == "1 cells of 3 seeds: 3 runs, 0 recorded already, 3 to do on cpu, 1 at a time" and err == ""
     assert row.split()[:7] == ["ewc", "split-digits", "tasks=3", "none", "0", "to", "2"] and "unknown" in row
-    assert "time of ewc on split-digits: nothing to estimate from" in out
+    assert "time of ewc on split-digits: unknown" in out
     assert "memory: about" in out and not list(tmp_path.iterdir())
 
 

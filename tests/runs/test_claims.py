@@ -89,7 +89,7 @@ def said(log: Path, text: str) -> None:
 def test_claimed_runs_are_left_for_the_end_and_taken_over_when_their_owner_dies(holder, tmp_path):
     log = tmp_path / "log"
     process = started(tmp_path, [*OTHER, "--seeds", "2"], log)
-    said(log, "waiting for another command that computes 2 of these runs")
+    said(log, "waiting for another command, which computes 2 of these runs")
     assert set(numbers(tmp_path)) == {("agem", "rotated-digits", 0), ("agem", "rotated-digits", 1)}
     assert process.is_alive()
     holder.kill()

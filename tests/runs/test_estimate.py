@@ -63,10 +63,10 @@ def test_other_numbers_of_steps_scale_it():
     assert told("ewc", [run("ewc", 3.0)], epochs=2) == (6.0, scaled)
     assert told("ewc", [run("ewc", 3.0)], tasks=5) == (7.5, scaled)
     assert told("ewc", [run("ewc", 3.0)], train_examples=721) == (1.5, scaled)
-    batch = f"{scaled}; their batch_size differs, which is not taken into account"
+    batch = f"{scaled}; batch_size differs, which the estimate ignores"
     assert told("ewc", [run("ewc", 3.0)], batch_size=20) == (1.5, batch)
-    hidden = "from 1 recorded run of ewc on permuted-digits on this processor; their dropout and hidden differ, "
-    assert told("ewc", [run("ewc", 3.0)], hidden=100, dropout=0.5) == (3.0, f"{hidden}which is not taken into account")
+    hidden = "from 1 recorded run of ewc on permuted-digits on this processor; dropout and hidden differ, "
+    assert told("ewc", [run("ewc", 3.0)], hidden=100, dropout=0.5) == (3.0, f"{hidden}which the estimate ignores")
 
 
 def test_the_most_similar_runs_are_taken():

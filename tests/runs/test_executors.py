@@ -85,7 +85,7 @@ def test_a_node_goes_on_from_a_state_that_another_sent(monkeypatch):
     first = next(letter for _, letter in whole if isinstance(letter, node.Kept))
     wrong, letters = trained({first.path: first.content})
     assert wrong is None
-    assert Notice("agem on rotated-digits, seeds 0, 1: going on after task 1") in [letter for _, letter in letters]
+    assert Notice("agem on rotated-digits, seeds 0, 1: resuming after task 1") in [letter for _, letter in letters]
     ends = [
         [letter.record.accuracy_matrix for _, letter in told if isinstance(letter, Saved)] for told in (whole, letters)
     ]

@@ -69,7 +69,7 @@ def test_the_example_records_what_the_local_executor_records(tmp_path, capsys):
 
 def test_an_executor_that_leaves_runs_without_a_record_is_told(mine, capsys):
     assert main([*COMMAND, "--executor", "./mine.py", "--results", "results"]) == 2
-    assert "--executor: Mine ended and left 8 of 8 runs without a record" in capsys.readouterr().err
+    assert "--executor: Mine returned, but 8 of 8 runs have no record" in capsys.readouterr().err
 
 
 def test_an_executor_is_named_by_its_file_its_module_or_an_entry_point(mine, monkeypatch, capsys):
@@ -102,7 +102,7 @@ BAD = {
     "no class": (
         "x = 1\n",
         [],
-        "bad.py must hold one class with methods manner and run; it holds no such class, but: none",
+        "bad.py must hold exactly one class with methods manner and run; it holds no such class, but: none",
     ),
     "a class without run": (SOURCE.replace("def run", "def walk"), [], "it holds no such class, but: Mine"),
     "a class without manner": (

@@ -50,7 +50,7 @@ def test_killed_at_fifty_random_moments_and_file_operations_the_records_are_the_
             assert numbers(results).items() <= expected.items()
         assert numbers(results) == expected and leftovers(results) == []
         rounds += 1
-    assert "going on after task" in log.read_text(encoding="utf-8")
+    assert "resuming after task" in log.read_text(encoding="utf-8")
 
 
 def two_cores() -> None:

@@ -88,7 +88,7 @@ def test_a_node_is_lost_and_all_records_are_those_of_this_machine(cluster, local
     address = ["--executor", "ray", "--address", cluster.address]
     assert main([*COMMAND, *address, "--results", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert killed[0] >= 2 and "lost with its node or process; it goes on elsewhere" in said
+    assert killed[0] >= 2 and "lost with its node or process; it continues on another one" in said
     assert "8 to do on cpu, each a Ray task with 1 CPU" in said and said.count(": accuracy ") == 8
     assert numbers(tmp_path) == numbers(local) and leftovers(tmp_path) == []
     for record in store.load_all(tmp_path):

@@ -82,7 +82,7 @@ def test_a_stopped_command_goes_on_and_removes_its_state(stopped, whole, monkeyp
     trained, began = steps_trained(monkeypatch), checkpoint.load(stopped[1]).point.started
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
     assert trained == [2] and numbers(stopped[0]) == whole and leftovers(stopped[0]) == []
-    assert "seeds 0, 1, 2: going on after task 2" in capsys.readouterr().out
+    assert "seeds 0, 1, 2: resuming after task 2" in capsys.readouterr().out
     assert {r.provenance.started for r in store.load_all(stopped[0])} == {began}
 
 
@@ -155,7 +155,7 @@ def test_damaged_state_is_named_in_one_line_and_the_run_begins_anew(damage, stop
     trained = steps_trained(monkeypatch)
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if str(stopped[1]) in line]
-    assert len(said) == 1 and "damaged" in said[0] and "begin anew" in said[0]
+    assert len(said) == 1 and "damaged" in said[0] and "start again" in said[0]
     assert trained == [0, 1, 2] and numbers(stopped[0]) == whole and leftovers(stopped[0]) == []
 
 
@@ -167,7 +167,7 @@ def test_state_of_other_code_data_versions_or_machine_is_not_taken_up(name, stop
     )
     trained = steps_trained(monkeypatch)
     assert main([*COMMAND, "--seeds", "3", "--results", str(stopped[0])]) == 0
-    assert f"{stopped[1]} was saved with other {name}; removed" in capsys.readouterr().out
+    assert f"{stopped[1]} was saved with other {name}; it was removed" in capsys.readouterr().out
     assert trained == [0, 1, 2] and numbers(stopped[0]) == whole
 
 

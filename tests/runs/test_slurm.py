@@ -90,8 +90,8 @@ def test_an_interrupt_cancels_the_jobs(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "say how long a job may take"),
-        (["--slurm", "time=4:00:00"], "time is a number of minutes, not '4:00:00'"),
+        ([], "give the time limit of a job"),
+        (["--slurm", "time=4:00:00"], "time must be a number of minutes, not '4:00:00'"),
         (["--slurm", "time=10", "--slurm", "partitoin=cpu"], "partitoin"),
         (["--slurm", "time=10", "--slurm", "time=20"], "'time' is given twice"),
         (["--slurm", "time"], "'time' is not KEY=VALUE"),

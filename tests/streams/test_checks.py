@@ -399,10 +399,10 @@ def test_a_sound_stream_holds_all_clauses(faults, capsys):
 @pytest.mark.parametrize(
     "given, said",
     [
-        (["split-digits"], "is no external stream"),
+        (["split-digits"], "is not an external stream"),
         (["./no/such.py"], "cannot read"),
         (["avalanche:SplitMNST"], "did you mean"),
-        (["FAULTS", "--set", "tasks=2"], "'tasks' is no argument of the stream"),
+        (["FAULTS", "--set", "tasks=2"], "'tasks' is not an argument of the stream"),
         (["FAULTS", "--set", "stream.label=2"], "did you mean 'stream.labels'?"),
     ],
 )

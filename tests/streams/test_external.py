@@ -246,7 +246,7 @@ def test_names_that_lead_nowhere_are_one_line(name, part, tmp_path, capsys, monk
 def test_two_files_of_one_name_are_refused(digits, tmp_path, capsys):
     other = written(tmp_path, MIRROR, "my_stream.py")
     assert main(["run", "--stream", str(digits), "--stream", other, "--results", str(tmp_path / "results")]) == 2
-    assert "would be recorded as one stream" in capsys.readouterr().err
+    assert "would be recorded as the same stream" in capsys.readouterr().err
 
 
 def test_split_mnist_by_name(real_data):

@@ -66,7 +66,7 @@ def test_what_did_not_move_is_one_line_and_a_zero(results, capsys):
     out, err = capsys.readouterr()
     assert (err, out) == (
         "",
-        "6 cells, 0 moved, the largest difference 0.00 of its band; 2 sound records, 4 tables made again, 0 wrong\n",
+        "6 cells, 0 moved, the largest difference 0.00 of its band; 2 sound records, 4 tables rebuilt, 0 wrong\n",
     )
 
 

@@ -287,7 +287,7 @@ def test_new_method_writes_a_file_that_runs(tmp_path, monkeypatch, capsys):
     assert {record.method for record in store.load_all(Path("results"))} == {"fresh-idea"}
     capsys.readouterr()
     assert main(["new-method", "fresh_idea"]) == 2 and Path("fresh_idea.py").read_text() == text
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_check_method_has_a_line_a_clause_and_fails_with_a_one(mine, capsys):
 
 def test_check_method_says_what_it_cannot_check(capsys):
     assert main(["check-method", "avalanche:Naive"]) == 2
-    assert "trained in Avalanche's own loop" in capsys.readouterr().err
+    assert "trains in Avalanche's own loop" in capsys.readouterr().err
 
 
 def test_the_table_takes_a_method_as_the_run_does(mine, capsys):

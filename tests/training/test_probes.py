@@ -312,7 +312,7 @@ def test_a_probe_asked_for_twice_and_one_that_avalanche_would_train_are_refused(
     run(tmp_path, "--method", "naive", "--measure", "continual", "--measure", OFTEN, code=2)
     assert "'continual' is given twice" in capsys.readouterr().err
     run(tmp_path, "--method", "avalanche:Naive", "--measure", "continual", code=2)
-    assert "avalanche:Naive is trained by Avalanche's own loop" in capsys.readouterr().err
+    assert "avalanche:Naive trains in Avalanche's own loop" in capsys.readouterr().err
 
 
 def test_too_many_numbers_are_refused_before_training(monkeypatch):
@@ -340,7 +340,7 @@ def test_a_record_with_other_numbers_stays_and_force_replaces_it(plain, tmp_path
     text = store.save(results, other).read_bytes()
     run(results, "--method", "naive", "--measure", OFTEN)
     said = capsys.readouterr().out
-    assert "seed 0: the run that was measured gave other numbers than its record; threads differ" in said
+    assert "seed 0: the measured run gave other numbers than its record; threads differ" in said
     assert path.read_bytes() == text and store.load(next(results.glob("*/naive/seed-1-*"))).measurements
     run(results, "--method", "naive", "--measure", OFTEN, "--force")
     assert numbers(results) == numbers(plain) and store.load(path).measurements
@@ -360,7 +360,7 @@ def test_a_state_saved_without_the_measurement_begins_anew(plain, tmp_path, monk
         patch.setattr(resume.Keeper, "__call__", lambda keeper, cell: (called(keeper, cell), stop(cell)))
         run(tmp_path, "--method", "naive", code=130)
     run(tmp_path, "--method", "naive", "--measure", OFTEN)
-    assert "saved with other probe continual; removed, and its runs begin anew" in capsys.readouterr().out
+    assert "saved with other probe continual; it was removed, and its runs start again" in capsys.readouterr().out
     assert [len(record.measurements["continual"].values["step"]) for record in store.load_all(tmp_path)] == [6, 6]
 
 
@@ -378,7 +378,7 @@ def test_a_stopped_run_goes_on_measuring(tmp_path, monkeypatch, capsys):
         patch.setattr(resume.Keeper, "__call__", stopped)
         run(tmp_path / "a", "--method", "naive", "--measure", OFTEN, code=130)
     run(tmp_path / "a", "--method", "naive", "--measure", OFTEN)
-    assert "going on after task 2" in capsys.readouterr().out
+    assert "resuming after task 2" in capsys.readouterr().out
     run(tmp_path / "b", "--method", "naive", "--measure", OFTEN)
     a, b = (store.load_all(tmp_path / name) for name in "ab")
     assert [r.measurements for r in a] == [r.measurements for r in b] and numbers(tmp_path / "a") == numbers(

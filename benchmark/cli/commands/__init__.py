@@ -1,6 +1,6 @@
-"""The commands, one a file; importing this package adds them to the application.
+"""The commands, one in each file. Importing this package registers them with the application.
 
-Whatever loads PyTorch or pandas is imported inside the command that needs it, so that help is instant.
+A command imports PyTorch and pandas inside its function, so that help is instant.
 """
 
 from benchmark.cli.commands import (  # noqa: F401, I001  (in the order of the help)

@@ -1,4 +1,4 @@
-"""check: whether the metrics are what they were."""
+"""check: whether metrics and tables still have their reference values."""
 
 import sys
 from pathlib import Path
@@ -17,31 +17,33 @@ from methods.errors import InputError
     epilog=(
         "Examples:\n\n"
         "python -m benchmark check\n\n"
-        "python -m benchmark check --accept  [dim]# what moved is right: let it be the reference[/dim]\n\n"
-        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# one recorded run again[/dim]"
+        "python -m benchmark check --accept  [dim]# the changes are intended: make them the reference[/dim]\n\n"
+        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# repeat a recorded run[/dim]"
     )
 )
 def check(
     results: Results = Path("results"),
     data: Data = None,
     jobs: Jobs = None,
-    accept: Annotated[bool, typer.Option("--accept", help="Renew the references and say what moved.")] = False,
-    method: Annotated[str | None, typer.Option(metavar="ID", help="Of the one run to train again.")] = None,
-    stream: Annotated[str | None, typer.Option(metavar="ID", help="Of the one run to train again.")] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Replace the reference values and print what changed.")
+    ] = False,
+    method: Annotated[str | None, typer.Option(metavar="ID", help="Method of the recorded run to repeat.")] = None,
+    stream: Annotated[str | None, typer.Option(metavar="ID", help="Stream of the recorded run to repeat.")] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="Of the one run to train again.")
+        int | None, typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="Seed of the recorded run to repeat.")
     ] = None,
     set: Changes = None,
 ) -> None:
-    """Train small cells again, make the committed tables again, compare both. Exit code 1 if something moved.
+    """Retrain small cells and rebuild the committed tables; compare both with the references. Exit code 1 on a change.
 
     With --method, --stream and --seed: train that recorded run again and compare it with its record.
     """
     single, changes = _single(method, stream, seed), inputs.changes(set)
     if single is None and changes:
-        raise InputError("--set: it names one run's settings, so give it with --method, --stream and --seed")
+        raise InputError("--set: it changes the settings of one run; add --method, --stream and --seed")
     if single is not None and accept:
-        raise InputError("--accept: it renews all references, so give it without --method, --stream and --seed")
+        raise InputError("--accept: it replaces all references; leave out --method, --stream and --seed")
     try:
         if single is not None:
             from benchmark.studies.checks.rerun import rerun
@@ -71,17 +73,17 @@ def _check(results: Path, data: Path | None, jobs: int | None) -> bool:
     made = tables.recompute(results)
     reference = bands.load(results)
     if reference is None:
-        raise InputError(f"--results: {results} holds no {bands.FILE}; make it: python -m benchmark check --accept")
+        raise InputError(f"--results: {results} has no {bands.FILE}; make it: python -m benchmark check --accept")
     probes = cells.at_hand(data)
     comparisons = list(bands.compare(probes, cells.measure(probes, 0, data, jobs), reference))
     moved = [f"moved: {line}" for line in bands.moved(comparisons)]
     for line in made.lines + moved:
         print(line)
-    absent = "" if len(probes) == len(cells.PROBES) else " (MNIST is not at hand)"
+    absent = "" if len(probes) == len(cells.PROBES) else " (MNIST was not found)"
     print(
         f"{len({comparison.cell for comparison in comparisons})} cells{absent}, {len(moved)} moved, the largest "
         f"difference {max(comparison.share for comparison in comparisons):.2f} of its band; "
-        f"{made.records} sound records, {made.tables} tables made again, {len(made.lines)} wrong"
+        f"{made.records} sound records, {made.tables} tables rebuilt, {len(made.lines)} wrong"
     )
     return not (made.lines or moved)
 

@@ -1,4 +1,4 @@
-"""check-method: does a method keep the suite's contract?"""
+"""check-method: whether a method fulfils the suite's contract."""
 
 from typing import Annotated
 
@@ -23,18 +23,18 @@ def check_method(
         str,
         typer.Argument(
             metavar="METHOD",
-            help="As for run --method: ./file.py, package.module:Class, an installed one's name, a built-in id.",
+            help="As in run --method: ./file.py, package.module:Class, the name of an installed method, a built-in id.",
         ),
     ],
 ) -> None:
-    """Try a method on a few handwritten digits: a line for each thing that the suite asks of it, in seconds.
+    """Try a method on a few handwritten digits and print one line for each requirement. Takes seconds.
 
-    Exit code 1 where something does not hold.
+    Exit code 1 if a requirement fails.
     """
     (spec,) = inputs.methods([method])
     if spec.startswith(AVALANCHE):
         raise InputError(
-            f"METHOD: {spec} is trained in Avalanche's own loop, for which the suite does not vouch; "
+            f"METHOD: {spec} trains in Avalanche's own loop, which this command cannot check; "
             f"try it: python -m benchmark run --method {spec}"
         )
     from benchmark.training.conformance import findings

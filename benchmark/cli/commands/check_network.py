@@ -1,4 +1,4 @@
-"""check-network: does an external network do what the suite asks of it?"""
+"""check-network: whether an external network fulfils the suite's contract."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark.training.network_conformance import Trial
 
 TASKS, EXAMPLES, TESTS = 2, 43, 20
-"""Of the streams that a network is tried on: the last of its batches of 10 holds 3."""
+"""The size of the trial stream. With batches of 10, the last batch of a task holds only 3 examples."""
 
 
 @app.command(
@@ -32,19 +32,19 @@ TASKS, EXAMPLES, TESTS = 2, 43, 20
 def check_network(
     network: Annotated[
         str,
-        typer.Argument(metavar="NETWORK", help="As for run --network: ./file.py, ./file.py:function, module:function."),
+        typer.Argument(metavar="NETWORK", help="As in run --network: ./file.py, ./file.py:function, module:function."),
     ],
-    stream: Annotated[str, typer.Option(metavar="ID", help="Whose examples to try it on.")] = "permuted-digits",
+    stream: Annotated[str, typer.Option(metavar="ID", help="Stream of the examples.")] = "permuted-digits",
     set: Changes = None,
     data: Data = None,
 ) -> None:
-    """Try a network on a few examples of a stream: a line for each thing that the suite asks of it, in seconds.
+    """Try a network on a few examples of a stream and print one line for each requirement. Takes seconds.
 
-    Exit code 1 where something does not hold.
+    Exit code 1 if a requirement fails.
     """
     (source,), changes = inputs.streams([stream], ()), inputs.changes(set, network)
     if changes["network"] in NETWORKS:
-        raise InputError(f"NETWORK: {network} is the suite's own; name one of yours: check-network ./net.py")
+        raise InputError(f"NETWORK: {network} is built in; name an external network: check-network ./net.py")
     trial = _trial(source, changes, data)
     from benchmark.training.network_conformance import findings
 
@@ -61,7 +61,7 @@ def _trial(source: str, changes: Mapping[str, object], data: Path | None) -> Tri
     from benchmark.training.external import settings_of
 
     kind = network_named(str(changes["network"]))
-    settings_of("naive", source, changes)  # a mistyped argument is told before the stream is built
+    settings_of("naive", source, changes)  # report a mistyped argument before the stream is built
     from benchmark.streams.build import build
     from benchmark.streams.names import arguments_of
     from benchmark.streams.outline import kind_named

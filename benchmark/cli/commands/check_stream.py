@@ -1,4 +1,4 @@
-"""check-stream: does an external stream keep the suite's contract?"""
+"""check-stream: whether an external stream fulfils the suite's contract."""
 
 from typing import Annotated
 
@@ -20,22 +20,22 @@ from methods.errors import InputError
     ),
 )
 def check_stream(
-    stream: Annotated[str, typer.Argument(metavar="STREAM", help="As for run --stream: ./file.py, or avalanche:NAME.")],
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="As in run --stream: ./file.py, or avalanche:NAME.")],
     set: Changes = None,
     data: Data = None,
 ) -> None:
-    """Try a stream: a line for each thing that the suite asks of it, with task, count and remedy.
+    """Check a stream and print one line for each problem, with its task, its count and its remedy.
 
-    Exit code 1 where something is wrong; warnings stop no run.
+    Exit code 1 if there are errors. Warnings do not prevent a run.
     """
     name, changes = canonical(stream), inputs.pairs("--set", set, "stream.n_experiences=5")
     if not from_elsewhere(name):
         raise InputError(
-            f"STREAM: '{stream}' is no external stream; name a Python file, as ./my_stream.py, or avalanche:NAME"
+            f"STREAM: '{stream}' is not an external stream; name a file such as ./my_stream.py, or avalanche:NAME"
         )
     other = next((key for key in changes if not key.startswith(ARGUMENT)), None)
     if other is not None:
-        raise InputError(f"--set: '{other}' is no argument of the stream; give --set stream.NAME=VALUE")
+        raise InputError(f"--set: '{other}' is not an argument of the stream; give --set stream.NAME=VALUE")
     from benchmark.streams.conformance import ERROR, WARNING, findings
     from benchmark.streams.outline import source_of
 

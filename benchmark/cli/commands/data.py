@@ -1,4 +1,4 @@
-"""data: where the data sets are."""
+"""data: the data sets on this machine."""
 
 import json
 
@@ -8,7 +8,7 @@ from benchmark.cli.options import Data, Json
 
 @app.command(epilog="Example:\n\npython -m benchmark data --data ~/datasets")
 def data(data: Data = None, as_json: Json = False) -> None:
-    """Show where each data set is found, its digests, and where it comes from, with its licence."""
+    """Show the place, the digests, the source and the licence of each data set."""
     from benchmark.cli import listing
     from benchmark.streams.datasets import describe
 

@@ -1,4 +1,4 @@
-"""list: what there is to run."""
+"""list: the available methods, networks, streams and settings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ from methods.catalogue import METHOD_ROWS
 )
 def list_(
     settings: Annotated[
-        bool, typer.Option("--settings", help="Show every setting with its source; default streams: the paper's.")
+        bool, typer.Option("--settings", help="Show every setting with its source; by default on the paper's streams.")
     ] = False,
     method: Methods = None,
     stream: Streams = None,
@@ -41,7 +41,7 @@ def list_(
     if not (settings or method or stream or set):
         print(listing.catalogue_json() if as_json else listing.catalogue())
         return
-    kinds, changed = _recognised([name for name in streams if from_elsewhere(name)], changes, data)
+    kinds, changed = _external([name for name in streams if from_elsewhere(name)], changes, data)
     cells = {name: changed.get(name, changes) for name in streams}
     if as_json:
         print(listing.settings_json(methods, cells))
@@ -50,10 +50,10 @@ def list_(
         print("\n\n".join(filter(None, [*map(listing.stream, kinds), *said, listing.settings(methods, cells)])))
 
 
-def _recognised(
+def _external(
     streams: Sequence[str], changes: Mapping[str, str], data: Path | None
 ) -> tuple[list[StreamKind], dict[str, Mapping[str, object]]]:
-    """What streams from elsewhere were recognised as, and the changed settings on each, its number of tasks too."""
+    """The kinds of external streams, and the changed settings on each, with its number of tasks."""
     if not streams:
         return [], {}
     from benchmark.streams.outline import kind_named, whole  # loads PyTorch

@@ -1,4 +1,4 @@
-"""report: everything the records say, as a page."""
+"""report: all results as one HTML page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +15,14 @@ Page = Annotated[
         "--output",
         metavar="FILE.html",
         parser=place,
-        help="Where to write the page; default: report.html in the results directory.",
+        help="File to write; default: report.html in the results directory.",
     ),
 ]
 
 
 @app.command(epilog="Example:\n\npython -m benchmark report --results results --output report.html")
 def report(results: Results = Path("results"), output: Page = None) -> None:
-    """Write one HTML page that needs no network: table, figures, times, settings, provenance of every run."""
+    """Write one self-contained HTML page: table, figures, times, settings, and the provenance of every run."""
     page = results / "report.html" if output is None else output
     if page.suffix != ".html":
         raise InputError(f"--output: '{output}' does not end in .html; name a file such as report.html")

@@ -1,4 +1,4 @@
-"""run: train and record."""
+"""run: train methods on streams and record every run."""
 
 import shlex
 import sys
@@ -36,7 +36,7 @@ from methods.errors import InputError
         "Examples:\n\n"
         "python -m benchmark run --method ewc  [dim]# EWC on the paper's three streams, seeds 0 to 4[/dim]\n\n"
         "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
-        "[dim]# a try of seconds[/dim]\n\n"
+        "[dim]# takes seconds[/dim]\n\n"
         "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
         "python -m benchmark run --stream permuted-digits --network ./net.py --set network.width=64\n\n"
         "python -m benchmark run --stream rotated-digits --measure continual:every=5  "
@@ -61,14 +61,14 @@ def run(
             min=1,
             max=1024,
             metavar="N",
-            help="Threads of a process; they decide the last bits of a run; default cores / jobs.",
+            help="Threads of each process; they affect the last bits of a run; default: cores / jobs.",
         ),
     ] = None,
     executor: Annotated[
         str,
         typer.Option(
             metavar="|".join(executors.EXECUTORS),
-            help="What trains: this machine, Ray or Slurm; or an executor of your own: ./file.py, "
+            help="Train on this machine, on Ray or on Slurm; or with an external executor: ./file.py, "
             "package.module:Class, or the name of an installed one.",
         ),
     ] = "local",
@@ -79,7 +79,7 @@ def run(
         str | None,
         typer.Option(
             metavar="HOST:PORT|auto",
-            help="A Ray cluster that runs already; default $RAY_ADDRESS, else a Ray on this machine.",
+            help="Address of a running Ray cluster; default: $RAY_ADDRESS, else a new Ray on this machine.",
         ),
     ] = None,
     slurm: Annotated[
@@ -90,22 +90,23 @@ def run(
         ),
     ] = None,
     measure: Measures = None,
-    force: Annotated[bool, typer.Option("--force", help="Run also what is recorded already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Repeat runs that are already recorded.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be run, with estimates of time and memory, and stop.")
+        bool, typer.Option("--dry-run", help="Print the planned runs with estimates of time and memory, then stop.")
     ] = False,
     tensorboard: Board = None,
     as_json: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="Print a line of JSON a finished run, and all else on standard error; with --dry-run one object.",
+            help="Print one line of JSON for each finished run, and all else on standard error; with --dry-run, print "
+            "one JSON object.",
         ),
     ] = False,
 ) -> None:
-    """Train methods on streams and record every run; what is recorded already is not run again.
+    """Train methods on streams and record every run. Runs that are already recorded are skipped.
 
-    Without --stream: the paper's three streams, permuted-mnist, rotated-mnist and split-cifar100.
+    The default streams are the paper's: permuted-mnist, rotated-mnist and split-cifar100.
     """
     inputs.one_of("--device", device, ("auto", "cpu", "cuda"))
     experiment = Experiment(
@@ -130,11 +131,11 @@ def run(
     try:
         _train(experiment, as_json, tensorboard, aside)
     except KeyboardInterrupt:
-        print("interrupted: finished runs are recorded; the same command goes on from there", file=sys.stderr)
+        print("interrupted: finished runs are recorded; the same command continues from there", file=sys.stderr)
         raise typer.Exit(130) from None
     except Unwritable as error:
         raise InputError(
-            f"cannot write to standard output ({error}); finished runs are recorded: the same command goes on"
+            f"cannot write to standard output ({error}); finished runs are recorded; the same command continues"
         ) from None
     again = "" if results == Path("results") else f" --results {shlex.quote(str(results))}"
     print(printable(f"records are in {results}; see the table: python -m benchmark table{again}"), file=aside)

@@ -1,4 +1,4 @@
-"""table: put the records together."""
+"""table: accuracy and forgetting over seeds."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from methods.errors import InputError
     epilog=(
         "Examples:\n\n"
         "python -m benchmark table --format latex\n\n"
-        "python -m benchmark table --output table2.csv --figure accuracy  [dim]# and accuracy.png, .svg[/dim]\n\n"
-        "python -m benchmark table --columns average_anytime_accuracy,min_accuracy  [dim]# list shows them[/dim]\n\n"
-        "python -m benchmark table --heatmaps forgetting  [dim]# and forgetting-<stream>.png, .svg[/dim]"
+        "python -m benchmark table --output table2.csv --figure accuracy  [dim]# also accuracy.png, .svg[/dim]\n\n"
+        "python -m benchmark table --columns average_anytime_accuracy,min_accuracy  [dim]# names: see list[/dim]\n\n"
+        "python -m benchmark table --heatmaps forgetting  [dim]# also forgetting-<stream>.png, .svg[/dim]"
     )
 )
 def table(
@@ -40,7 +40,7 @@ def table(
     heatmaps: HeatmapStem = None,
     columns: Columns = None,
 ) -> None:
-    """Put the records together: accuracy and forgetting, mean ± sample standard deviation over seeds."""
+    """Summarize the records: accuracy and forgetting, mean ± sample standard deviation over seeds."""
     form = _format(format, output)
     from benchmark.tables.columns import named
     from benchmark.tables.table import render
@@ -69,8 +69,8 @@ def _format(format: str | None, output: Path | None) -> str:
     if output is None:
         return "markdown"
     if output.suffix not in by_suffix:
-        known = ", ".join(by_suffix)
-        raise InputError(f"--output: {output} ends in none of {known}; say which with --format")
+        known = " or ".join(by_suffix)
+        raise InputError(f"--output: {output} does not end in {known}; name the format with --format")
     return by_suffix[output.suffix]
 
 

@@ -1,4 +1,4 @@
-"""verify: whether the records are sound."""
+"""verify: check the records."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,9 @@ from benchmark.cli.options import Json, Results
 def verify(
     results: Results = Path("results"),
     as_json: Json = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Let notes fail too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Also fail on notes.")] = False,
 ) -> None:
-    """Check every record: schema, digest, metrics, place, provenance. Exit code 1 if one is not sound."""
+    """Check every record: schema, digest, metrics, path, provenance. Exit code 1 if a record is not sound."""
     from benchmark.records.verify import verify as check
 
     found = check(results)

@@ -1,5 +1,5 @@
 "use strict";
-// Everything shown is read out of the page's own tables, as text: there is no second copy of a number.
+// All values are read from the page's tables as text. No number exists twice.
 (() => {
   document.documentElement.classList.add("js");
   const all = (selector, inside = document) => [...inside.querySelectorAll(selector)];
@@ -13,7 +13,7 @@
     return made;
   }
 
-  // Shows the tip beside a place of the page: right of it, or left where there is no room.
+  // Show the tip to the right of (x, y), or to the left if there is no room.
   function showTip(x, y, ...content) {
     tip.replaceChildren(...content);
     tip.hidden = false;
@@ -30,7 +30,7 @@
     all(".on").forEach((cell) => cell.classList.remove("on"));
   }
 
-  // The methods shown.
+  // The checkboxes that show and hide methods.
   const boxes = all(".legend input");
   const shown = (key) => boxes.find((box) => box.dataset.key === key).checked;
 
@@ -45,7 +45,7 @@
     applySwitches();
   }));
 
-  // The curves: the values after a task, the best first, from the table below the figure.
+  // The curves' values after a task, best first, from the table below the figure.
   function valuesAfter(svg, task) {
     const table = svg.parentElement.querySelector("table");
     const cells = table.tBodies[0].rows[task - 1].cells;
@@ -98,7 +98,7 @@
     });
   });
 
-  // The accuracy matrices and the forgetting below them.
+  // The accuracy matrices and the bars of forgetting.
   function readMatrix(cell) {
     const row = cell.parentElement.rowIndex;
     const column = cell.cellIndex;
@@ -149,7 +149,7 @@
     svg.addEventListener("pointerleave", hideTip);
   });
 
-  // A matrix by itself, large enough for its numbers.
+  // A dialog that shows one matrix large enough to read its numbers.
   const large = document.getElementById("large");
   all(".enlarge").forEach((button) => button.addEventListener("click", () => {
     const copy = button.closest("figure").querySelector(".heat").cloneNode(true);

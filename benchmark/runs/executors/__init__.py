@@ -1,8 +1,8 @@
-"""Executors: where units of work are trained, one a file, chosen by name.
+"""Executors decide where units of work are trained. Each is a class in a file of its own and is chosen by name.
 
-An executor is named by the id of a built-in one (`slurm`); by a file that holds it (`./my_executor.py`); as
-`package.module:Class`; or by an entry point of the group `clbench.executors` of an installed package. What a built-in
-one needs is read from the text of its file: it is loaded when it is chosen.
+A name is the id of a built-in executor (`slurm`), a file (`./my_executor.py`), `package.module:Class`, or an entry
+point of the group `clbench.executors` in an installed package. A built-in executor is loaded only when it is chosen;
+its requirements are read from the text of its file.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ CALLS = {"__init__": "self, jobs, options", "manner": "self, units, where", "run
 
 @dataclass(frozen=True)
 class Description:
-    """What the file of a built-in executor says about it."""
+    """A built-in executor as described by the text of its file."""
 
     module: str
-    name: str  # of its class
-    library: str | None
-    extra: str | None
+    name: str  # class name
+    library: str | None  # module that it needs
+    extra: str | None  # extra of this package that installs the library
 
 
 def described(folder: Path) -> dict[str, Description]:
-    """The executors in the files of a folder by id. Raises InputError where one does not say what it needs."""
+    """The executors in the files of a folder, by id. Raises InputError if a file lacks a literal that it must have."""
     found = {}
     for path in sorted(folder.glob("*.py")):
         text = class_with_id(path)
@@ -59,19 +59,19 @@ EXECUTORS = described(FOLDER)
 
 
 def installed() -> dict[str, EntryPoint]:
-    """The executors of installed packages: entry points by name."""
+    """The entry points of executors in installed packages, by name."""
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def is_code(name: str) -> bool:
-    """Whether a name means code: a file, or package.module:Class."""
+    """Whether a name refers to external code: a file, or package.module:Class."""
     return is_file(name) or ":" in name
 
 
 def check(name: str) -> None:
-    """Raises InputError where the library that a built-in executor needs is not installed."""
+    """Raises InputError if a built-in executor needs a library that is not installed."""
     needed = EXECUTORS.get(name)
     if needed and needed.library and find_spec(needed.library) is None:
         how = f"pip install 'clbench-table2[{needed.extra}]'"
@@ -79,9 +79,9 @@ def check(name: str) -> None:
 
 
 def named(name: str, jobs: int | None = None, options: Mapping[str, str] | None = None) -> Executor:
-    """The executor of that name; jobs: how many units it trains at a time at most.
+    """Create the executor with this name. jobs: the largest number of units to train in parallel.
 
-    Raises InputError, one line, where it cannot be loaded, is no executor or takes no such options.
+    Raises InputError if it cannot be loaded, is not an executor, or does not take these options.
     """
     check(name)
     cls, options = _loaded(name), dict(options or {})
@@ -96,9 +96,9 @@ def named(name: str, jobs: int | None = None, options: Mapping[str, str] | None 
 
 @contextmanager
 def errors_told(cls: type) -> Iterator[None]:
-    """What an external executor of this class raises here becomes an InputError that names its file and line.
+    """Turn exceptions of an external executor into an InputError that names its file and line.
 
-    Errors of the suite, which an executor calls and is called by, stay what they are.
+    Exceptions of the suite's own code, which the executor calls, pass unchanged.
     """
     try:
         yield
@@ -135,13 +135,13 @@ def _only_executor(module: ModuleType, file: str) -> type:
     held = ", ".join(cls.__name__ for cls in executors or classes) or "none"
     what = "several" if executors else "no such class, but"
     raise InputError(
-        f"--executor: {shown(file)} must hold one class with methods manner and run; it holds {what}: {held}"
+        f"--executor: {shown(file)} must hold exactly one class with methods manner and run; it holds {what}: {held}"
     )
 
 
 def _check_interface(cls: object, name: str) -> None:
     if not isinstance(cls, type):
-        raise InputError(f"--executor: {name} is no class")
+        raise InputError(f"--executor: {name} is not a class; name a class with methods manner and run")
     for call, parameters in CALLS.items():
         try:
             inspect.signature(getattr(cls, call)).bind(*parameters.split(", "))

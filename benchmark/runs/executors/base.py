@@ -1,4 +1,4 @@
-"""What every executor does, and what is the same for all of them."""
+"""The interface of executors, and the code that all of them share."""
 
 from __future__ import annotations
 
@@ -19,39 +19,41 @@ from methods.errors import InputError
 
 @dataclass(frozen=True)
 class Where:
-    """What all units of a command are trained with."""
+    """The directories, device and threads for all units of a command."""
 
     results: Path
     data: Path | None
     device: str
-    threads: int  # of PyTorch in a process: they decide the last bits of a run
+    threads: int  # PyTorch threads of a process; they affect the last bits of a run
 
 
 class Executor(Protocol):
-    """Trains units of work somewhere. Its class is called with (jobs, options): how many units to train at a time at
-    most, None for as many as suit it, and what was typed as --executor-option KEY=VALUE.
+    """Trains units of work.
 
-    The class may also say, as literals: `options`, the names of those that it takes, None for any; `remote`, whether
-    units are trained on other machines than this one. A built-in one says its `id` and, where it needs a library,
-    `library` and `extra`, the library's module and the extra of this package that installs it.
+    The class is called with (jobs, options). jobs: the largest number of units to train in parallel, None to let the
+    executor decide; options: the pairs of --executor-option KEY=VALUE.
+
+    The class may state, as literals: `options`, the names of the options that it takes, None for any; `remote`,
+    whether it trains on other machines. A built-in executor states its `id` and, if it needs a library, `library`
+    (the library's module) and `extra` (the extra of this package that installs it).
     """
 
     def manner(self, units: Sequence[Unit], where: Where) -> str:
-        """How the units are trained, for people: "2 at a time"."""
+        """How the units will be trained, as text for the user: "2 at a time"."""
 
     def run(self, units: Sequence[Unit], where: Where, show: Watch) -> None:
-        """Train the units, have each run recorded below where.results as it ends, and show what happens.
+        """Train the units, record each run below where.results when it finishes, and pass events to `show`.
 
-        Raises InputError where something given is wrong; at KeyboardInterrupt it ends what it started.
+        Raises InputError for wrong input. On KeyboardInterrupt, ends everything that it started.
         """
 
 
 def run(executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | None = None, bars: bool = True) -> None:
-    """Train the units and record their runs; a record is written the moment its run ends, whatever stops the rest.
+    """Train the units and record their runs. Each record is written as soon as its run finishes.
 
-    `watch` is shown every event; by default lines are printed; `bars`: show progress where there is a
-    terminal. Raises InputError where something given is wrong, records cannot be written or memory runs out;
-    KeyboardInterrupt on SIGINT and SIGTERM, all that was started ended.
+    watch: receives every event, by default it prints lines; bars: show progress bars on a terminal.
+    Raises InputError if input is wrong, records cannot be written or memory runs out. Raises KeyboardInterrupt on
+    SIGINT and SIGTERM, after everything that was started has ended.
     """
     phases = [len(unit.load().phases(unit.settings.tasks)) for unit in units]
     display = Display([unit.title for unit in units], phases, [unit.cost for unit in units], watch, bars)
@@ -60,21 +62,21 @@ def run(executor: Executor, units: Sequence[Unit], where: Where, watch: Watch | 
 
 
 def threads_of(units: Sequence[Unit], device: str, jobs: int | None) -> int:
-    """The threads of a unit, with every executor the same, so that it gives the same bits.
+    """The number of PyTorch threads for a unit.
 
-    What is left of a command gets as many as the whole had.
+    It is the same for every executor and for a resumed command, because threads affect the last bits of a run.
     """
     return max(1, cores() // at_once(max((unit.among for unit in units), default=1), device, jobs))
 
 
 def at_once(units: int, device: str, jobs: int | None) -> int:
-    """How many units are trained at a time on one machine: one a core, on a GPU one, unless `jobs` says it."""
+    """The number of units in parallel on one machine: `jobs`, or by default one for each core, one on a GPU."""
     wanted = jobs or (1 if device == "cuda" else cores())
     return max(1, min(wanted, units))
 
 
 def check_writable(results: Path) -> None:
-    """Raises InputError where records cannot be written: better told before hours of training than after."""
+    """Raises InputError if records cannot be written. Called before hours of training."""
     try:
         results.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=results):
@@ -86,7 +88,7 @@ def check_writable(results: Path) -> None:
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():  # which alone may set handlers
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
         yield
         return
 

@@ -1,7 +1,7 @@
-"""Units of work on this machine: in this process, or spread over worker processes that never outlive it.
+"""Train units on this machine, in this process or in worker processes. Workers never outlive this process.
 
-External code runs in worker processes only, each unit of it in a process of its own; the suite's own methods never
-share a process with it.
+Every unit with external code runs in a worker process of its own. Built-in methods never share a process with external
+code.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from benchmark.runs.work import work
 from methods.errors import UnitError
 
 TRIES = 2
-"""A unit whose worker dies is tried once more, on a fresh worker."""
+"""Attempts at a unit whose worker dies. Each attempt uses a new worker."""
 
 
 class Local:
-    """This machine, `jobs` units at a time (default: one a core; on a GPU one)."""
+    """This machine. jobs: units in parallel; by default one for each core, one on a GPU."""
 
     id = "local"
     options = ()
@@ -60,7 +60,7 @@ def one_by_one(units: Sequence[Unit], where: Where, show: Watch) -> None:
 
 
 def raise_failures(failed: Sequence[str]) -> None:
-    """Raises UnitError, one line, where units failed; the first are named."""
+    """Raises UnitError if units failed. Its line names the first three."""
     if failed:
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         count = f"{len(failed)} units failed: " if len(failed) > 1 else ""
@@ -68,11 +68,11 @@ def raise_failures(failed: Sequence[str]) -> None:
 
 
 class _Pool:
-    """Worker processes, at most `count` at a time, that share the units."""
+    """Trains units in at most `count` parallel worker processes."""
 
     def __init__(self, units: Sequence[Unit], where: Where, count: int, show: Watch) -> None:
         self.where, self.count, self.show = where, count, show
-        self.here = replace(where, results=where.results.absolute())  # a unit's code may change the directory
+        self.here = replace(where, results=where.results.absolute())  # external code may change the directory
         self.aside = Aside(units, self._tell)
         self.queue: list[tuple[int, Unit]] = []
         self.busy: dict[Worker, tuple[int, Unit]] = {}
@@ -81,7 +81,7 @@ class _Pool:
         self.failed: list[str] = []
 
     def run(self) -> None:
-        """Until every unit is recorded or has failed. Raises InputError for those that failed."""
+        """Run until every unit is recorded or has failed. Raises InputError if units failed."""
         try:
             while self.aside or self.queue or self.busy:
                 self.queue += self.aside.due(waiting=not (self.queue or self.busy))
@@ -130,12 +130,12 @@ class _Pool:
             raise told.error()
 
     def _bury(self, worker: Worker, death: Died) -> None:
-        """A worker has died: its unit is tried once more on a fresh one, then it has failed."""
+        """Handle the death of a worker: retry its unit in a new worker, or count the unit as failed."""
         index, unit = self.busy.pop(worker)
         self.lost[index] = self.lost.get(index, 0) + 1
         said = f"{unit.title}: its worker process ended (exit code {death})"
         if self.lost[index] < TRIES:
-            self._tell(Notice(f"{said}; it is tried once more"))
+            self._tell(Notice(f"{said}; trying once more"))
             self.queue.insert(0, (index, replace(unit, force=False)))
         else:
             self.failed.append(f"{said} {TRIES} times, perhaps for lack of memory; finished runs are recorded")
@@ -146,5 +146,5 @@ class _Pool:
         self.show(event)
 
     def _place(self, place: Path) -> Path:
-        """The path as the command names it."""
+        """The path relative to the results directory as the command named it."""
         return self.where.results / place.relative_to(self.here.results)

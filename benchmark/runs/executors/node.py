@@ -1,6 +1,6 @@
-"""What runs on the nodes of a Ray cluster: a unit in a folder of its own, and the box that what it tells goes to.
+"""Code that runs on the nodes of a Ray cluster: training of a unit in a temporary folder, and the driver's mailbox.
 
-PyTorch is loaded when a unit begins: the box needs none.
+PyTorch is loaded when a unit starts, because the mailbox does not need it.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from benchmark.runs.executors.base import Where
 
 TELL_EVERY = 0.5
-"""Seconds between two reports of a unit's progress at least: a thousand units share one box."""
+"""The least time between two progress reports of a unit, in seconds: a thousand units share one mailbox."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The file of a state at a task's end, for the driver to keep: another node can go on from it."""
+    """A checkpoint file, sent to the driver so that another node can continue from it."""
 
-    path: Path  # relative to the results
+    path: Path  # relative to the results directory
     content: bytes
 
 
 Letter = tuple[int, Event | Kept]
-"""The place of a unit in the list of units, and what it tells; paths in it are relative to the results."""
+"""The index of a unit in the list of units, and its message. Paths in it are relative to the results directory."""
 
 
 class Mailbox:
-    """Holds letters until the driver takes them."""
+    """An actor that holds letters until the driver takes them."""
 
     def __init__(self) -> None:
         self._letters: list[Letter] = []
@@ -48,22 +48,22 @@ class Mailbox:
         self._letters += letters
 
     def take(self) -> list[Letter]:
-        """All letters since the last time, in the order of each unit."""
+        """All letters since the last call. The letters of a unit keep their order."""
         letters, self._letters = self._letters, []
         return letters
 
 
 def needs(where: Where) -> dict[str, int]:
-    """What a task takes of a node, by Ray's names."""
+    """The resources of a task, by Ray's names."""
     return {"CPU": 1, "GPU": 1} if where.device == "cuda" else {"CPU": where.threads}
 
 
 def train(
     index: int, unit: Unit, where: Where, begun: Mapping[Path, bytes], send: Callable[[list[Letter]], None]
 ) -> str | None:
-    """Train a unit on this machine, going on from the files of state in `begun`; its records are sent.
+    """Train a unit on this machine and send its records. begun: checkpoint files to continue from, by path.
 
-    Returns None, or one line that names this machine and says what is wrong with what was given.
+    Returns None, or for wrong input one line that names this machine and the mistake.
     """
     import torch
 
@@ -84,7 +84,7 @@ def train(
 
 
 def _check(unit: Unit, where: Where) -> None:
-    """Raises InputError where this machine lacks the data or the GPU; a node of many downloads nothing."""
+    """Raises InputError if this machine lacks the data or the GPU. Nodes do not download data."""
     from benchmark.runs.work import device_named
     from benchmark.streams.archives import ARCHIVES, VARIABLE, find, places
     from benchmark.streams.kinds import STREAMS
@@ -94,13 +94,13 @@ def _check(unit: Unit, where: Where) -> None:
     if archive is not None and find(archive, where.data) is None:
         looked = ", ".join(str(os.path.abspath(place)) for place in places(archive, where.data))
         raise InputError(
-            f"{archive.title} is not in {looked}: put it on every node and name its place there by --data, or by "
-            f"{VARIABLE} where the node is started"
+            f"{archive.title} is not in {looked}; put it on every node and name its directory with --data, or set "
+            f"{VARIABLE} when starting the node"
         )
 
 
 class _Sender:
-    """Takes what a unit tells and sends it on, before it the states that were written since."""
+    """Sends a unit's events, and before each the checkpoints that were written since the last one."""
 
     def __init__(self, index: int, folder: Path, send: Callable[[list[Letter]], None]) -> None:
         self.index, self.folder, self.send = index, folder, send

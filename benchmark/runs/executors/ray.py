@@ -1,4 +1,4 @@
-"""Units as tasks of a Ray cluster, or of a Ray on this machine. Ray itself is loaded when they are trained."""
+"""Train units as tasks of a Ray cluster, or of a Ray on this machine. Ray itself is loaded when training starts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Ray:
-    """A cluster that runs already (address: 'auto' or HOST:PORT), or a Ray on this machine for as long as it takes."""
+    """A running Ray cluster (address: 'auto' or HOST:PORT), or a temporary Ray on this machine."""
 
     id = "ray"
     library = "ray"
@@ -29,7 +29,7 @@ class Ray:
     def __init__(self, jobs: int | None, options: Mapping[str, str]) -> None:
         address = options.get("address") or os.environ.get("RAY_ADDRESS")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if address is None:  # Ray reads this as it is imported; with 0 a Ray of our own listens on 127.0.0.1 alone
+        if address is None:  # Ray reads this variable on import; with 0, our own Ray listens on 127.0.0.1 only
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         elif not re.fullmatch(r"auto|[\w.-]+:\d+", address):
             raise InputError(f"--address: '{address}' is neither 'auto' nor HOST:PORT, for example 10.0.0.5:6379")
@@ -44,6 +44,6 @@ class Ray:
         """See Executor."""
         from benchmark.runs.executors.ray_driver import drive
 
-        if where.data is not None:  # a node has another current directory
+        if where.data is not None:  # the current directory differs on a node
             where = replace(where, data=where.data.absolute())
         drive(units, where, show, self.jobs, self.address)

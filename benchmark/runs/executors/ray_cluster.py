@@ -1,4 +1,4 @@
-"""A Ray cluster for as long as it is needed: connected to, or started on this machine; and the code its nodes run."""
+"""Connect to a Ray cluster or start one on this machine, and send the code that its nodes run."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from benchmark.streams import names
 from methods.errors import InputError
 
 STORE = 128 * 2**20
-"""Bytes of object store of a Ray of our own: only states pass through it, one at a time."""
+"""Size of the object store of our own Ray, in bytes. Only checkpoints pass through it, one at a time."""
 
 
 @contextmanager
 def connected(address: str | None, cpus: int, units: Sequence[Unit]) -> Iterator[None]:
-    """This process as a driver of the cluster at `address`, or of a Ray of its own with `cpus` cores, till the end.
+    """Inside the block, this process is the driver of the cluster at `address`.
 
-    Raises InputError where there is no such cluster.
+    address: None starts a temporary Ray on this machine with `cpus` cores.
+    Raises InputError if there is no such cluster.
     """
     own = {} if address else {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": STORE}
     handler = signal.getsignal(signal.SIGTERM)
@@ -37,7 +38,7 @@ def connected(address: str | None, cpus: int, units: Sequence[Unit]) -> Iterator
         _copy_code(Path(folder), units)
         try:
             _init(address, folder, own)
-            signal.signal(signal.SIGTERM, handler)  # Ray has put one of its own there
+            signal.signal(signal.SIGTERM, handler)  # ray.init replaced it
             yield
         finally:
             ray.shutdown()
@@ -57,7 +58,7 @@ def _init(address: str | None, folder: str, own: dict[str, object]) -> None:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Raises InputError where nothing listens: Ray itself would try for minutes."""
+    """Raises InputError if nothing listens at the address: Ray itself would keep trying for minutes."""
     if address in (None, "auto"):
         return
     host, _, port = address.rpartition(":")
@@ -68,9 +69,9 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite, and files with methods, streams, probes and networks: every node's directory.
+    """Copy the suite's source and external files into the folder that every node works in.
 
-    So all run the driver's code, whatever is installed there.
+    All nodes then run the driver's code, whatever version they have installed.
     """
     for package in (benchmark, methods):
         source = Path(package.__file__).parent
@@ -83,26 +84,26 @@ def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
 
 
 def for_node(unit: Unit, seeds: tuple[int, ...]) -> Unit:
-    """What is left of a unit, its files named as a node has them."""
+    """The unit with only these seeds, and with its files named by their paths on a node."""
     measure = tuple(replace(probe, spec=sent(probe.spec)) for probe in unit.measure)
     places = {"spec": sent(unit.spec), "source": sent(unit.source), "network": sent_network(unit.network)}
     return replace(unit, seeds=seeds, measure=measure, **places)
 
 
 def sent(spec: str) -> str:
-    """What a node loads a method, stream or probe by: a file was sent to this place in a task's directory."""
+    """The name of a method, stream or probe on a node: for a file, its path in the task's directory."""
     if not names.is_file(spec):
         return spec
     return f"plugins/{hashlib.sha256(spec.encode()).hexdigest()[:8]}/{Path(spec).name}"
 
 
 def sent_network(spec: str) -> str:
-    """What a node loads a network by, as `sent`: the function's name stays with the file."""
+    """The name of a network on a node, like `sent`. The function's name stays with the file."""
     file = file_of(spec)
     return spec if file is None else at(spec, sent(file))
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, for one line."""
+    """The first line of an error's message, shortened."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines or [type(error).__name__])[0][:300]

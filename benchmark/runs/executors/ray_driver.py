@@ -1,8 +1,8 @@
-"""The driver of a Ray cluster, which gives it units as tasks.
+"""The driver of a Ray cluster: it submits units as tasks and writes their results.
 
-It, this process, alone claims runs and writes below the results directory; a node trains a unit in a
-folder of its own and sends records, states and progress. So nodes share no file system, and when one is lost its
-units go on elsewhere from the last state it sent.
+Only the driver claims runs and writes below the results directory. A node trains a unit in a temporary folder and
+sends records, checkpoints and progress. Nodes therefore need no shared file system. If a node is lost, its units
+continue on other nodes from the last checkpoint that it sent.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from benchmark.training.probes import descriptions
 from methods.errors import InputError
 
 LOSSES = 5
-"""So often a unit may be lost with its node or process: then it is perhaps the unit that ends them."""
+"""Give up after a unit was lost with its node or process this many times: the unit itself is probably the cause."""
 AHEAD = 16
-"""Units that wait in the cluster's queue: enough that no node is idle, and an autoscaler sees that work is left."""
+"""Units to keep in the cluster's queue, so that no node is idle and an autoscaler sees the remaining work."""
 LOST = (
     exceptions.NodeDiedError,
     exceptions.WorkerCrashedError,
@@ -51,9 +51,9 @@ LOST = (
 
 
 def drive(units: Sequence[Unit], where: Where, show: Watch, jobs: int | None, address: str | None) -> None:
-    """Train the units on the cluster at `address`, or on a Ray of our own.
+    """Train the units on the cluster at `address`, or on a temporary Ray on this machine if it is None.
 
-    Raises InputError where the cluster fails.
+    Raises InputError if the cluster fails.
     """
     need = needs(where)["CPU"]
     with connected(address, jobs * need if jobs else max(cores(), need), units):
@@ -61,7 +61,7 @@ def drive(units: Sequence[Unit], where: Where, show: Watch, jobs: int | None, ad
             _Driver(units, where, show, jobs).run()
         except exceptions.RayError as error:
             raise InputError(
-                f"the Ray cluster failed ({first_line(error)}); finished runs are recorded: give the same command again"
+                f"the Ray cluster failed ({first_line(error)}); finished runs are recorded; repeat the same command"
             ) from None
 
 
@@ -75,22 +75,22 @@ class _Job:
 
 
 class _Driver:
-    """Gives units to the cluster and writes what comes back."""
+    """Submits units to the cluster and writes what they send."""
 
     def __init__(self, units: Sequence[Unit], where: Where, show: Watch, jobs: int | None) -> None:
         self.units, self.where, self.show, self.jobs = units, where, show, jobs
         self.aside = Aside(units, show)
-        self.saved: set[tuple[int, int]] = set()  # units' indices and seeds
+        self.saved: set[tuple[int, int]] = set()  # (index of the unit, seed)
         self.losses: Counter[int] = Counter()
         self.running: dict[ray.ObjectRef, _Job] = {}
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.mailbox = ray.remote(node.Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
         need = needs(where)
-        # Ray's own retries would begin a unit anew; here it goes on from its last state.
+        # Ray's own retries would restart a unit from its beginning; the driver continues from the last checkpoint.
         self.task = ray.remote(_train).options(num_cpus=need["CPU"], num_gpus=need.get("GPU", 0), max_retries=0)
 
     def run(self) -> None:
-        """Until all runs are recorded."""
+        """Run until all runs are recorded."""
         _allow_many_files()
         self._tell_what_is_missing()
         queue = deque()
@@ -117,7 +117,7 @@ class _Driver:
                 self.show(Notice(f"no node of the cluster has {count} {kind} now; waiting for one"))
 
     def _submit(self, job: _Job) -> None:
-        """A task for what is left of a unit, or none where another process computes some of its runs."""
+        """Submit a task for the remaining runs of a unit. Puts the unit aside if another process computes some."""
         if not self._claimed(job, job.unit.seeds):
             return
         left = tuple(seed for seed in job.unit.seeds if not self._recorded(job, seed))
@@ -132,13 +132,13 @@ class _Driver:
         self.running[self.task.remote(job.index, unit, self.where, files, self.mailbox)] = job
 
     def _claimed(self, job: _Job, seeds: Sequence[int]) -> bool:
-        """Claim the runs, or put the unit aside for later: what the other process records by then is new."""
+        """Claim the runs and return True. If another process computes some, put the unit aside and return False."""
         unit = job.unit
         runs = [store.path_of(self.where.results, unit.method, unit.stream, seed, unit.settings) for seed in seeds]
         if job.claims.take(runs):
             return True
         job.claims.close()
-        self.aside.put(job.index, replace(unit, force=False))
+        self.aside.put(job.index, replace(unit, force=False))  # records of the other process are new
         return False
 
     def _recorded(self, job: _Job, seed: int) -> bool:
@@ -161,7 +161,7 @@ class _Driver:
         return checkpoint.path_of(self.where.results, unit.method, unit.stream, unit.seeds, unit.settings)
 
     def _hear(self) -> None:
-        """Wait a moment for tasks that end; then take in what all have told, and only then what has ended."""
+        """Wait briefly for tasks. Process all letters first: then the letters of tasks that have ended are complete."""
         running = list(self.running)
         if ray.wait(running, timeout=0.2)[0]:
             done, _ = ray.wait(running, num_returns=len(running), timeout=0)
@@ -180,7 +180,7 @@ class _Driver:
         elif not isinstance(letter, Saved):
             self.show(letter)
         elif (index, letter.record.seed) not in self.saved:
-            # the node runs this checkout's code from a copy that has no commit
+            # The node runs a copy of this checkout's code; the copy has no commit.
             commit, clean = provenance.checkout(provenance.PROJECT)
             origin = letter.record.provenance.model_copy(update={"commit": commit, "clean": clean})
             record = letter.record.model_copy(update={"provenance": origin})
@@ -204,10 +204,10 @@ class _Driver:
         self.losses[job.index] += 1
         if self.losses[job.index] == LOSSES:
             raise InputError(
-                f"{job.unit.title}: lost {LOSSES} times, at last because of: {first_line(error)}; perhaps it needs "
+                f"{job.unit.title}: lost {LOSSES} times, most recently because of: {first_line(error)}; it may need "
                 "more memory than a node has; finished runs are recorded"
             )
-        self.show(Notice(f"{job.unit.title}: lost with its node or process; it goes on elsewhere"))
+        self.show(Notice(f"{job.unit.title}: lost with its node or process; it continues on another one"))
         self._submit(job)
 
     def _end(self, job: _Job) -> None:
@@ -219,9 +219,9 @@ class _Driver:
 
 
 def _allow_many_files() -> None:
-    """A claim is an open file, and a large cluster has many units at work."""
+    """Raise the limit of open files: every claim is an open file, and a large cluster runs many units."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):  # as where the system's own limit is lower
+    with suppress(OSError, ValueError):  # the system's own limit may be lower
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 

@@ -1,7 +1,8 @@
-"""Units as jobs of a Slurm job array, by way of submitit.
+"""Train units as jobs of a Slurm job array, with submitit.
 
-The jobs claim runs and write records and states below the results directory themselves, so all nodes must share
-it (benchmark/runs/claims.py says on which file systems the claims hold), the data and the Python environment.
+The jobs themselves claim runs and write records and checkpoints below the results directory. All nodes must share
+this directory, the data and the Python environment. benchmark/runs/claims.py lists the file systems that support
+claims.
 """
 
 from __future__ import annotations
@@ -21,24 +22,27 @@ from benchmark.runs.unit import Unit
 from methods.errors import InputError
 
 CLUSTER = "slurm"
-"""Where submitit sends jobs; its "local" stands in for Slurm in the tests."""
+"""The cluster type of submitit. Tests use "local" instead."""
 FOLDER = ".slurm"
 ARRAY = 1000
-"""Jobs of an array at most: Slurm's default limit (MaxArraySize 1001)."""
+"""The largest number of jobs in an array: Slurm's default limit (MaxArraySize 1001)."""
 ASK_EVERY = 1.0
-"""Seconds between two looks at the jobs; submitit asks Slurm itself more rarely."""
+"""Seconds between two polls of the jobs. submitit itself asks Slurm less often."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a job has to say at its end."""
+    """The result of a job: its events and, if it failed because of wrong input, one line."""
 
     events: list[Event]
     wrong: str | None = None
 
 
 class Slurm:
-    """A Slurm cluster; parameters: sbatch's by submitit's names (partition, time in minutes, mem, gpus_per_node...)."""
+    """A Slurm cluster.
+
+    parameters: those of sbatch by submitit's names (partition, time in minutes, mem, gpus_per_node, ...).
+    """
 
     id = "slurm"
     library = "submitit"
@@ -48,12 +52,12 @@ class Slurm:
 
     def __init__(self, jobs: int | None, parameters: Mapping[str, str]) -> None:
         if "time" not in parameters:
-            raise InputError("--slurm: say how long a job may take at most, in minutes, for example --slurm time=240")
+            raise InputError("--slurm: give the time limit of a job in minutes, for example --slurm time=240")
         self.parameters: dict[str, object] = {
             name: int(value) if value.isdecimal() else value for name, value in parameters.items()
         }
         if not isinstance(self.parameters["time"], int):
-            raise InputError(f"--slurm: time is a number of minutes, not '{parameters['time']}'")
+            raise InputError(f"--slurm: time must be a number of minutes, not '{parameters['time']}'")
         if jobs:
             self.parameters.setdefault("array_parallelism", jobs)
 
@@ -75,7 +79,7 @@ class Slurm:
                 time.sleep(ASK_EVERY if jobs else 0)
         finally:
             for job in jobs.values():
-                with suppress(Exception):  # whatever is wrong with one, the others are to be cancelled
+                with suppress(Exception):  # an error with one job must not keep the others from being cancelled
                     job.cancel(check=False)
 
     def _submitted(self, units: Sequence[Unit], where: Where) -> Iterator[submitit.Job]:
@@ -101,10 +105,10 @@ class Slurm:
 
 
 class Work(Checkpointable):
-    """Trains a unit in a job. When its time is over Slurm queues it again, and it goes on from its last state."""
+    """Trains a unit in a job. At its time limit, Slurm queues the job again, and it continues from its checkpoint."""
 
     def __call__(self, unit: Unit, where: Where) -> Said:
-        """Train and record the unit; what to tell is also printed to the job's log."""
+        """Train and record the unit. Events are also printed to the job's log."""
         from benchmark.runs.executors.local import one_by_one
         from benchmark.runs.work import device_named
 

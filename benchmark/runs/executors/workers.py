@@ -1,7 +1,7 @@
-"""Worker processes of this machine: each trains one unit at a time and tells the parent what happens.
+"""Worker processes on this machine. Each trains one unit at a time and sends events to its parent.
 
-Every worker has a pipe of its own, so the death of one is noticed at once and disturbs no other. Workers are forked
-from a server process that has loaded the suite once and has never run a method.
+Every worker has its own pipe, so that the death of a worker is noticed at once and does not affect others. On Linux,
+workers are forked from a server process that has loaded the suite once and never runs a method.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ from benchmark.runs.unit import Unit
 from methods.errors import InputError, UnitError
 
 GRACE = 5.0
-"""Seconds that a worker has to end after SIGTERM; then it is killed."""
+"""Seconds between SIGTERM and SIGKILL for a worker."""
 START = "forkserver" if sys.platform == "linux" else "spawn"
-"""A fork of this process may hang in PyTorch's threads; a server that has started none is safe to fork on Linux."""
+"""A fork of this process may hang in PyTorch's threads. On Linux, a server without threads is safe to fork."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """A unit is done with; `unit` is to be tried again later where another process computes some of its runs."""
+    """A worker is done with its unit."""
 
-    unit: Unit | None
+    unit: Unit | None  # to try again later: another process computes some of its runs
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """A unit came to nothing: why, and whether this concerns the unit alone."""
+    """A unit failed because of wrong input or external code."""
 
-    line: str
-    unit_alone: bool
+    line: str  # the reason
+    unit_alone: bool  # whether other units can still be trained
 
     def error(self) -> InputError:
-        """The same as an error."""
+        """The failure as an exception."""
         return UnitError(self.line) if self.unit_alone else InputError(self.line)
 
 
 @dataclass(frozen=True)
 class Defect:
-    """The suite itself failed: the traceback."""
+    """The suite itself failed."""
 
-    text: str
+    text: str  # the traceback
 
 
 class Died(Exception):
-    """A worker ended without saying that its unit was done: its exit code."""
+    """A worker ended before its unit was finished. The argument is its exit code."""
 
 
 class Worker:
-    """One process. It is given a unit by `begin`, and `hear` gives what it tells until the unit is done."""
+    """A worker process. `begin` gives it a unit; `hear` returns its messages until the unit is finished."""
 
     def __init__(self, where: Where) -> None:
         context = multiprocessing.get_context(START)
@@ -75,26 +75,26 @@ class Worker:
         other.close()
 
     def begin(self, index: int, unit: Unit) -> None:
-        """Give it a unit. Raises Died where it has ended."""
+        """Give the worker a unit. Raises Died if the process has ended."""
         try:
             self.pipe.send((index, unit))
         except OSError:
             raise Died(self._code()) from None
 
     def hear(self) -> Iterator[Event | Left | Wrong | Defect]:
-        """What it has told since. Raises Died where it has ended in the midst of a unit."""
+        """The messages since the last call. Raises Died if the process ended before its unit was finished."""
         while self.pipe.poll():
             try:
                 yield self.pipe.recv()
             except (EOFError, OSError):
                 raise Died(self._code()) from None
-            except Exception:  # it was killed while it wrote
+            except Exception:  # killed while it wrote: the message cannot be unpickled
                 raise Died(self._code()) from None
         if not self.process.is_alive() and not self.pipe.poll():
             raise Died(self._code())
 
     def end(self) -> None:
-        """End the process, by force where it does not end in time."""
+        """End the process: SIGTERM, then SIGKILL after GRACE seconds."""
         self.process.terminate()
         self.process.join(GRACE)
         if self.process.is_alive():
@@ -103,7 +103,7 @@ class Worker:
 
     def _code(self) -> int | None:
         self.process.join(1)
-        self._kill()  # the server that forked it may be what died
+        self._kill()  # if the fork server died instead, the process still runs
         return self.process.exitcode
 
     def _kill(self) -> None:
@@ -113,23 +113,23 @@ class Worker:
 
 
 def ready(workers: list[Worker], timeout: float) -> None:
-    """Wait until one of the workers tells something or ends, or the time is over."""
+    """Wait until a worker sends a message or ends, at most `timeout` seconds."""
     wait([worker.pipe for worker in workers] + [worker.process.sentinel for worker in workers], timeout)
 
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """Processes started inside the block ignore SIGINT for good: at Ctrl-C the parent ends them, in silence.
+    """Prepare this process for starting workers.
 
-    They do not run the caller's script again, as new processes do by default: it would call `run` once more, and they
-    need nothing of it.
+    Processes started inside the block ignore SIGINT: at Ctrl-C, the parent ends them silently. They do not import the
+    caller's script, as new processes do by default: they do not need it, and it would call `run` again.
     """
     script = vars(sys.modules["__main__"])
     named = {name: script.pop(name) for name in ("__file__", "__spec__") if name in script}
     script["__spec__"] = None
-    main = threading.current_thread() is threading.main_thread()  # which alone may set handlers
+    main = threading.current_thread() is threading.main_thread()  # only the main thread may set signal handlers
     before = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-    path = os.environ.get("PYTHONPATH")  # Python 3.11's server does not take sys.path over: it would load other code
+    path = os.environ.get("PYTHONPATH")  # Python 3.11's server ignores sys.path and could load another installation
     os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT), *filter(None, [path])])
     try:
         yield
@@ -144,17 +144,17 @@ def _starting() -> Iterator[None]:
 
 
 def _serve(pipe: Connection, where: Where, environment: dict[str, str]) -> None:
-    """A worker's life: units from the pipe, one after another."""
+    """The main loop of a worker: train the units from the pipe, one after another."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(environment)
-    os.dup2(2, 1)  # standard output is the parent's: lines of JSON, or the table of a run
+    os.dup2(2, 1)  # the parent may write JSON to standard output, so a worker's output goes to standard error
     torch.set_num_threads(where.threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with suppress(EOFError, OSError):  # the parent has ended, or wants no more
+    with suppress(EOFError, OSError):  # the parent has ended or closed the pipe
         while True:
             index, unit = pipe.recv()
             pipe.send(_outcome(index, unit, where, pipe))
@@ -169,7 +169,7 @@ def _outcome(index: int, unit: Unit, where: Where, pipe: Connection) -> Left | W
         return Wrong(str(error), isinstance(error, UnitError))
     except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
         said = f"{type(error).__name__} {error}".strip()
-        return Wrong(f"{unit.title}: it was ended by its own code ({said}); finished runs are recorded", True)
+        return Wrong(f"{unit.title}: its own code ended it ({said}); finished runs are recorded", True)
     except Exception:
         return Defect(traceback.format_exc())
 

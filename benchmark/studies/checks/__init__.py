@@ -1,1 +1,1 @@
-"""The checks of metric values: small cells trained again, committed tables made again, one run repeated."""
+"""Checks of metric values: retrain small cells, rebuild the committed tables, repeat one recorded run."""

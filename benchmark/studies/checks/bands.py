@@ -1,4 +1,7 @@
-"""The references of the check's cells, and the bands around them that the spread over seeds gives."""
+"""The reference values of the check's cells, and the tolerance bands around them.
+
+A band's width follows from the spread of the metric over seeds.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ from methods.errors import InputError
 
 FILE = "reference.json"
 BLOCKS = 3
-"""Spreads are taken over this many times the check's seeds."""
+"""The spread is the standard deviation over this many blocks of seeds. The check itself trains the first block."""
 WIDTH = 0.5
-"""Half a band, in standard errors of the mean over the check's seeds; docs/checks.md says why."""
+"""Half the width of a band, in standard errors of the mean over the check's seeds. docs/checks.md gives the reason."""
 LEAST = 0.001
-"""Half a band at least: the fraction that a test image or two a seed make where seeds hardly differ."""
+"""The least half width of a band, a fraction: one or two test images a seed, for cells whose seeds hardly differ."""
 
 
 class _Part(BaseModel):
@@ -32,14 +35,17 @@ class _Part(BaseModel):
 
 
 class Level(_Part):
-    """A metric of a cell, a fraction: its mean over the check's seeds, its standard deviation over more seeds."""
+    """A metric of a cell, as a fraction.
+
+    mean: over the check's seeds; spread: sample standard deviation over BLOCKS times as many seeds.
+    """
 
     mean: float
     spread: Annotated[float, Field(ge=0)]
 
 
 class StreamLevels(_Part):
-    """The levels of one probe's cells, with what decides them."""
+    """The levels of one probe's cells, with the settings and the number of seeds that they hold for."""
 
     changes: dict[str, float]
     seeds: Annotated[int, Field(ge=1)]
@@ -47,7 +53,7 @@ class StreamLevels(_Part):
 
 
 class Reference(_Part):
-    """The levels by stream, method and metric, and where they were measured last."""
+    """The levels by stream, method and metric, and the processor and versions of the last measurement."""
 
     processor: Text
     versions: dict[str, str | None]
@@ -56,17 +62,17 @@ class Reference(_Part):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of a cell beside its reference."""
+    """One metric of a cell, compared with its reference."""
 
     cell: Cell
     metric: str
-    measured: float  # NaN where a seed diverged
+    measured: float  # NaN if a seed diverged
     level: Level
-    half: float  # of the band
+    half: float  # half the width of the band
 
     @property
     def share(self) -> float:
-        """How far it lies from the reference, in half bands; infinite where a seed diverged."""
+        """Distance from the reference in units of `half`; above 1 is outside the band. Infinite if a seed diverged."""
         return math.inf if math.isnan(self.measured) else abs(self.measured - self.level.mean) / self.half
 
     def __str__(self) -> str:
@@ -76,9 +82,9 @@ class Comparison:
 
 
 def compose(probes: Sequence[Probe], blocks: Sequence[Measured], before: Reference | None) -> Reference:
-    """The reference that blocks of seeds give, the first of them the check's own; other streams as before.
+    """The reference from blocks of seeds, of which the first is the check's own.
 
-    Raises InputError where a run diverged.
+    Streams that were not measured keep their levels from `before`. Raises InputError if a run diverged.
     """
     streams = dict(before.streams) if before else {}
     for probe in probes:
@@ -94,14 +100,14 @@ def _level(cell: Cell, metric: str, blocks: Sequence[Measured]) -> Level:
     mean = blocks[0][cell][metric].mean()
     spread = np.concatenate([block[cell][metric] for block in blocks]).std(ddof=1)
     if math.isnan(spread):
-        raise InputError(f"{' on '.join(cell)} diverged: nothing was accepted")
+        raise InputError(f"{' on '.join(cell)} diverged; the references were not changed")
     return Level(mean=round(mean, 6), spread=round(spread, 6))
 
 
 def compare(probes: Iterable[Probe], measured: Measured, reference: Reference) -> Iterator[Comparison]:
-    """Every metric of every measured cell beside its reference.
+    """Compare every metric of every measured cell with its reference.
 
-    Raises InputError where the reference lacks a cell or was made with other settings or seeds.
+    Raises InputError if the reference lacks a cell or was made with other settings or seeds.
     """
     for probe in probes:
         levels = reference.streams.get(probe.stream)
@@ -126,7 +132,7 @@ def _half(level: Level, seeds: int) -> float:
 
 
 def moved(comparisons: Iterable[Comparison]) -> list[str]:
-    """One line for each cell with a metric outside its band."""
+    """One line for each cell that has a metric outside its band."""
     outside: dict[Cell, list[str]] = {}
     for comparison in comparisons:
         if comparison.share > 1:
@@ -135,7 +141,10 @@ def moved(comparisons: Iterable[Comparison]) -> list[str]:
 
 
 def changes(before: Reference | None, after: Reference) -> list[str]:
-    """What `after` changes: one line a cell that leaves its former band or is new, and a last one that counts."""
+    """What `after` changes: one line for each new cell and each cell that left its former band.
+
+    A last line counts the cells that changed within their bands.
+    """
     lines, within = [], 0
     for stream, new in after.streams.items():
         old = before.streams.get(stream) if before else None
@@ -160,7 +169,7 @@ def changes(before: Reference | None, after: Reference) -> list[str]:
 
 
 def load(results: Path) -> Reference | None:
-    """The references kept in a results directory; None if there are none. Raises InputError where damaged."""
+    """The references of a results directory; None if it has none. Raises InputError if they cannot be read."""
     path = results / FILE
     try:
         return Reference.model_validate_json(path.read_bytes())
@@ -168,12 +177,12 @@ def load(results: Path) -> Reference | None:
         return None
     except (OSError, ValidationError):
         raise InputError(
-            f"{path} holds no references that can be read; remove it and make them: python -m benchmark check --accept"
+            f"{path} cannot be read as references; remove it and make them again: python -m benchmark check --accept"
         ) from None
 
 
 def save(results: Path, reference: Reference) -> Path:
-    """Write the references, in whole or not at all. Raises InputError where they cannot be written."""
+    """Write the references atomically and return their path. Raises InputError if they cannot be written."""
     path = results / FILE
     text = json.dumps(reference.model_dump(), indent=1, allow_nan=False) + "\n"
     files.write(path, text.encode())

@@ -1,4 +1,4 @@
-"""The cells that `check` trains again: every method on small streams, a few seeds each."""
+"""The cells that `check` retrains: every method on small streams, with a few seeds each."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from methods.catalogue import METHOD_ROWS
 METRICS = ("average_accuracy", "average_forgetting", "learning_accuracy")
 
 Cell = tuple[str, str]  # method, stream
-Measured = dict[Cell, dict[str, np.ndarray]]  # by metric, one value a seed, NaN where it diverged
+Measured = dict[Cell, dict[str, np.ndarray]]  # metric -> [S], one value a seed, NaN if the seed diverged
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A stream made small: the settings changed from the protocol's, and the seeds trained, 0 to `seeds` - 1."""
+    """A small version of a stream.
+
+    changes: the settings that differ from the protocol; seeds: how many are trained, 0 to seeds - 1.
+    """
 
     stream: str
     changes: Mapping[str, float]
@@ -35,7 +38,7 @@ class Probe:
 
 
 _DIGITS = {"train_examples": 300, "hidden": 64, "learning_rate": 0.3, "ewc_lambda": 3.0}
-# Named even where they are the protocol's: a search that chooses others of these for the table moves no cell.
+# Stated even where they equal the protocol: a new choice of these settings for the table must not move a cell.
 _MNIST = {
     "train_examples": 1000,
     "tasks": 2,
@@ -46,7 +49,7 @@ _MNIST = {
 }
 PROBES = (
     Probe("permuted-digits", {**_DIGITS, "tasks": 3, "epochs": 3}, 10),
-    # the only one with momentum, which must begin anew with every epoch
+    # The only probe with momentum. Momentum restarts with every epoch.
     Probe("rotated-digits", {**_DIGITS, "tasks": 6, "epochs": 2, "momentum": 0.8, "learning_rate": 0.06}, 10),
     Probe("split-digits", {**_DIGITS, "tasks": 5, "train_examples": 200}, 10),
     Probe("permuted-mnist", _MNIST, 3),
@@ -55,7 +58,7 @@ PROBES = (
 
 
 def at_hand(data: Path | None) -> list[Probe]:
-    """The probes whose data need no download. Raises InputError where `data` is no directory."""
+    """The probes whose data are on this machine. Raises InputError if `data` is not a directory."""
     return [
         probe
         for probe in PROBES
@@ -64,9 +67,9 @@ def at_hand(data: Path | None) -> list[Probe]:
 
 
 def measure(probes: Sequence[Probe], block: int, data: Path | None, jobs: int | None) -> Measured:
-    """Train all methods on the probes in a results directory of their own, on the CPU, and read the records.
+    """Train all methods on the probes on the CPU, in a temporary results directory, and return their metrics.
 
-    block: which seeds; 0 is those of the probe, 1 as many that follow, and so on.
+    block: which seeds to train. Block 0 holds the probe's own seeds, block 1 the same number after them, and so on.
     """
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
         units = []

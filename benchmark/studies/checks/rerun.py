@@ -1,4 +1,4 @@
-"""One recorded run, trained again and compared with its record."""
+"""Train one recorded run again and compare it with its record."""
 
 from __future__ import annotations
 
@@ -22,30 +22,32 @@ from benchmark.training.external import id_of, settings_of
 from methods.errors import InputError
 
 DEVIATIONS = 3.0
-"""How far a run elsewhere may lie from its record, in standard deviations over the cell's other recorded seeds."""
+"""Tolerance of a run under other conditions, in standard deviations over the cell's other recorded seeds."""
 LEAST = 0.005
-"""How far at least, a fraction: four seeds may lie close together by chance."""
+"""The least tolerance, a fraction: four seeds may lie close together by chance."""
 ENOUGH_SEEDS = 3
+"""Other recorded seeds that are needed to estimate a standard deviation."""
 OTHERWISE = 0.05
-"""How far where fewer than ENOUGH_SEEDS others are recorded; a fraction."""
+"""The tolerance with fewer than ENOUGH_SEEDS other seeds, a fraction."""
 
 
 def rerun(
     spec: str, stream: str, seed: int, overrides: Mapping[str, object], results: Path, data: Path | None
 ) -> tuple[bool, str]:
-    """Train a recorded run again, beside the seeds and with the threads that its record names, and on its device if
-    there is one like it.
+    """Train a recorded run again, with the seeds and the threads that its record names.
 
+    It runs on the record's kind of device if this machine has one.
     spec: the method, as benchmark.training.external names it.
-    Returns whether it agrees with its record, and a line that says so and by which measure: equality of the whole
-    accuracy matrix where processor, libraries, code and data are the record's and sums are taken in the same order,
-    else DEVIATIONS for each metric.
-    Raises InputError where there is no such record.
+
+    Returns whether the run agrees with its record, and a line for people. If processor, libraries, code and data are
+    those of the record and sums keep their order, the whole accuracy matrix must be equal. Otherwise each metric must
+    lie within its tolerance, see DEVIATIONS.
+    Raises InputError if there is no such record.
     """
     method, settings = id_of(spec), settings_of(spec, stream, overrides)
     path = store.path_of(results, method, stream, seed, settings)
     if not path.is_file():
-        raise InputError(f"{path} is no record; make it with the same options: python -m benchmark run")
+        raise InputError(f"there is no record {path}; make it with the same options: python -m benchmark run")
     kept = store.load_placed(path, results)
     origin = kept.provenance
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
@@ -56,7 +58,7 @@ def rerun(
         _train(unit, Path(folder), data, device, origin.threads)
         made = store.load(store.path_of(Path(folder), method, stream, seed, settings))
     name = f"{method} on {stream}, seed {seed}"
-    reasons = _elsewhere(kept, made, unit.load_network())
+    reasons = _inexact(kept, made, unit.load_network())
     if not reasons:
         return _exactly(name, kept, made)
     return _nearly(name, kept, made, _tolerances(path.parent, kept), " and ".join(reasons))
@@ -73,8 +75,11 @@ def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: in
         torch.set_num_threads(before)
 
 
-def _elsewhere(kept: Record, made: Record, network: NetworkKind | None = None) -> list[str]:
-    """Why the last bits of the run need not be its record's; network: of the run, where it is not the stream's own."""
+def _inexact(kept: Record, made: Record, network: NetworkKind | None = None) -> list[str]:
+    """The reasons why the last bits may differ from the record.
+
+    network: the run's network; None for the stream's own.
+    """
     old, new = kept.provenance, made.provenance
     names = [name for name in provenance.LIBRARIES if old.versions.get(name) != new.versions.get(name)]
     pairs = [
@@ -85,18 +90,18 @@ def _elsewhere(kept: Record, made: Record, network: NetworkKind | None = None) -
     if names:
         reasons.append(f"another version of {', '.join(names)}")
     if new.device == "cuda" and not (network or network_named(STREAMS[made.stream].network)).exact_on_gpu:
-        reasons.append("a GPU sums convolutions in another order each time")
+        reasons.append("a GPU sums convolutions in a different order each time")
     return reasons
 
 
 def _exactly(name: str, kept: Record, made: Record) -> tuple[bool, str]:
     if (kept.status, kept.diverged, _measured(kept)) == (made.status, made.diverged, _measured(made)):
         return True, f"{name}: equal to its record, bit for bit"
-    return False, f"{name}: {_beside(kept, made)}; equality is due: the same processor, libraries, code and data"
+    return False, f"{name}: {_compared(kept, made)}; they must be equal: same processor, libraries, code and data"
 
 
 def _measured(record: Record) -> list[list[float | None]]:
-    """The accuracies on the tasks trained: those on tasks to come are not part of a run."""
+    """The accuracies on the tasks trained so far. Accuracies on future tasks are not part of a run."""
     return [row[: task + 1] for task, row in enumerate(record.accuracy_matrix)]
 
 
@@ -106,10 +111,10 @@ def _nearly(name: str, kept: Record, made: Record, tolerances: Mapping[str, floa
         for metric, tolerance in tolerances.items()
     )
     allowed = ", ".join(f"{tolerance:.4f}" for tolerance in tolerances.values())
-    return agrees, f"{name}: {_beside(kept, made)}; within {allowed} is due, not equality: {reason}"
+    return agrees, f"{name}: {_compared(kept, made)}; allowed differences {allowed}, not equality: {reason}"
 
 
-def _beside(kept: Record, made: Record) -> str:
+def _compared(kept: Record, made: Record) -> str:
     return ", ".join(
         f"{metric.replace('_', ' ')} {_shown(made, metric)} (recorded {_shown(kept, metric)})" for metric in METRICS
     )
@@ -121,7 +126,7 @@ def _shown(record: Record, metric: str) -> str:
 
 
 def _tolerances(folder: Path, kept: Record) -> dict[str, float]:
-    """For each metric, from the complete runs of the same cell; not from the run itself, which may be wrong."""
+    """The tolerance of each metric, from the cell's other complete runs. The run itself may be wrong: leave it out."""
     others = [
         record
         for record in map(store.load, sorted(folder.glob("*.json")))

@@ -1,4 +1,4 @@
-"""The committed tables made again from the committed records."""
+"""Rebuild the committed tables from the committed records and compare them."""
 
 import math
 import os
@@ -18,16 +18,16 @@ from methods.catalogue import METHOD_ROWS
 
 TABLES = {"table2.md": "markdown", "table2.csv": "csv", "table2.json": "json"}
 TOLERANCE = 1e-9
-"""Relative: what another machine's last digits may differ by. A printed figure has fewer digits, so it may not."""
+"""Relative difference that is allowed in the last digits on another machine. Rounded figures must be equal."""
 Committed = tuple[Path, str, str, str]
-"""Where a table is kept, its text, what the records give, and the command that makes it."""
+"""A committed table: its path, its text, the text that the records give, and the command that makes it."""
 
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What differs, a line each, and what was made again."""
+    """One line for each difference, and how many records and tables were compared."""
 
     lines: list[str]
     records: int
@@ -35,15 +35,15 @@ class Findings:
 
 
 def recompute(results: Path) -> Findings:
-    """Read every record with the checks of `verify`, also those of the search and of a GPU, and make again the tables
-    that lie beside them.
+    """Verify every record, those of the search and of a GPU included, and rebuild the tables made from them.
 
-    These are table2.md, .csv and .json, the table between the marks of a README.md next to the directory, and
-    the tables of the search in docs/reproduction.md there. Raises InputError where there is no such directory.
+    The tables are table2.md, .csv and .json in the results directory and, in the folder that holds this directory,
+    the marked table of README.md and the marked tables of the search in docs/reproduction.md.
+    Raises InputError if there is no such directory.
     """
     found = verify(results)
-    beside = [verify(results / name) for name in (SEARCH_FOLDER, GPU_FOLDER) if (results / name).is_dir()]
-    unsound = [f"unsound: {line}" for part in (found, *beside) for line in part.unsound]
+    further = [verify(results / name) for name in (SEARCH_FOLDER, GPU_FOLDER) if (results / name).is_dir()]
+    unsound = [f"unsound: {line}" for part in (found, *further) for line in part.unsound]
     if unsound:
         return Findings(unsound, found.records, 0)
     lines, tables = [], 0
@@ -65,14 +65,14 @@ def _of_records(results: Path) -> Iterator[Committed]:
         if (results / name).is_file():
             kept = (results / name).read_text(encoding="utf-8", errors="replace")
             yield results / name, kept, made(form), "make table2"
-    readme = _beside(results, "README.md")
+    readme = _next_to(results, "README.md")
     kept = _between(readme, "table")
     if kept is not None:
         yield readme, kept, made("markdown"), "make table2"
 
 
 def _of_search(results: Path) -> Iterator[Committed]:
-    document = _beside(results, "docs/reproduction.md")
+    document = _next_to(results, "docs/reproduction.md")
     for stream in PAPER_STREAMS:
         kept = _between(document, f"search {stream}")
         if kept is not None:
@@ -80,7 +80,7 @@ def _of_search(results: Path) -> Iterator[Committed]:
             yield document, kept, made, "python -m benchmark tune --insert docs/reproduction.md"
 
 
-def _beside(results: Path, name: str) -> Path:
+def _next_to(results: Path, name: str) -> Path:
     return Path(os.path.normpath(results / ".." / name))
 
 
@@ -89,7 +89,7 @@ def _between(document: Path, mark: str) -> str | None:
 
 
 def differing(kept: str, made: str) -> str | None:
-    """The first line in which two tables differ, described; None where they agree within TOLERANCE."""
+    """Describe the first line in which two tables differ; None if they agree within TOLERANCE."""
     before, after = kept.strip().splitlines(), made.strip().splitlines()
     for number, (old, new) in enumerate(zip(before, after), start=1):
         if not _agree(old, new):

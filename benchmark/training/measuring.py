@@ -14,7 +14,8 @@ from torch import Tensor
 
 from benchmark.common.loading import place_of
 from benchmark.common.seeded import seeded
-from benchmark.records.schema import MOST_NUMBERS, is_identifier, numbers
+from benchmark.records.measurement import MOST_NUMBERS, numbers
+from benchmark.records.schema import is_identifier
 from benchmark.training.probe import Probe, View
 from benchmark.training.probes import Asked
 from methods.errors import InputError

@@ -197,7 +197,7 @@ def test_benchmarks_that_do_not_fit_are_one_line(tmp_path, capsys, argument, par
 def test_examples_without_a_default_network_are_one_line(tmp_path, capsys):
     path = written(tmp_path, SHAPES)
     of_path = ["--method", "naive", "--stream", path, "--set", "stream.channels=3", "--set", "stream.labels=[0, 1]"]
-    assert main(["list", *of_path]) == 0 and "no network of its own" in capsys.readouterr().out
+    assert main(["list", *of_path]) == 0 and "no default network" in capsys.readouterr().out
     assert main(["run", *of_path, *SMALL[2:], "--results", str(tmp_path / "results")]) == 2
     err = capsys.readouterr().err
     assert "examples of 3 x 8 x 8, for which the suite has no default network" in err and err.count("\n") == 1

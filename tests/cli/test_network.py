@@ -205,9 +205,9 @@ def test_a_bad_network_is_one_line_and_a_two(case, tmp_path, monkeypatch, capsys
         ("no_such_module_here:f", [], "No module named"),
         ("math:pow", [], "math is not a Python file"),
         ("json:no_such", [], "no_such is missing"),
-        ("./a b.py", [], "no Python file named with"),
-        ("./mlp.py", [], "a network of the suite; rename the file"),
-        ("./net.txt", [], "no Python file named with"),
+        ("./a b.py", [], "is not a Python file with a name of"),
+        ("./mlp.py", [], "has the name of the suite's network 'mlp'; rename the file"),
+        ("./net.txt", [], "is not a Python file with a name of"),
     ],
 )
 def test_names_that_lead_nowhere_are_one_line(name, more, said, tmp_path, monkeypatch, capsys):

@@ -62,8 +62,9 @@ def _trial(source: str, changes: Mapping[str, object], data: Path | None) -> Tri
 
     kind = network_named(str(changes["network"]))
     settings_of("naive", source, changes)  # a mistyped argument is told before the stream is built
-    from benchmark.streams.build import build, kind_named
+    from benchmark.streams.build import build
     from benchmark.streams.names import arguments_of
+    from benchmark.streams.outline import kind_named
     from benchmark.training.network_conformance import Trial, few
 
     tasks = min(TASKS, kind_named(source, 0, changes, data).tasks)

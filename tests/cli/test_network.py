@@ -256,23 +256,23 @@ def network(shape, outputs):
 PLAIN = "return super().forward(x)"
 BROKEN = {
     "outputs of the right shape": (BODY.format("return super().forward(x)[:, :3]", ""), "returns torch.float32 [10, 3"),
-    "values of their own": (BODY.format(PLAIN, "torch.manual_seed(0)"), "do not call torch.manual_seed"),
+    "different initial values": (BODY.format(PLAIN, "torch.manual_seed(0)"), "do not call torch.manual_seed"),
     "batches of any size": (
         BODY.format("return super().forward(F.batch_norm(x, None, None, training=True) if self.training else x)", ""),
         "batch norm over vectors needs 2",
     ),
-    "leaves the batch": (BODY.format("x -= 0.5; return super().forward(x)", ""), "in place"),
+    "does not change the batch": (BODY.format("x -= 0.5; return super().forward(x)", ""), "in place"),
     "gets a gradient": (BODY.format("return x @ self.weight.t()", ""), "no gradient reaches bias"),
     "the same numbers": (BODY.format("return super().forward(x) * (1 + next(calls) % 7)", ""), "two equal runs differ"),
-    "disturb each other": (
+    "are independent": (
         BODY.format("Net.steps += 1.0; return super().forward(x) * (1 + Net.steps % 3)", "Net.steps = 0.0"),
         "trained with another seed",
     ),
-    "goes on exactly": (
+    "resumes exactly": (
         BODY.format("self.steps = self.steps + self.training; return super().forward(x) / (1 + self.steps)", ""),
         "register_buffer",
     ),
-    "depend on it alone": (BODY.format("return super().forward(x - x.mean(0))", ""), "other examples of the batch"),
+    "depend only on it": (BODY.format("return super().forward(x - x.mean(0))", ""), "other examples of the batch"),
 }  # fmt: skip
 
 

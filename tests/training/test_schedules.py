@@ -455,7 +455,7 @@ WRONG = {
     "a span": ({"schedule": "cosine", "schedule.span": "epoch"}, "it should be 'task' or 'run'"),
     "a task within a task": (
         {"schedule": "cosine", "schedule.unit": "task", "schedule.span": "task"},
-        "schedule.unit=task goes over the run",
+        "schedule.unit=task gives each task one rate, so it spans the run",
     ),
     "infinite": ({"schedule": "one-cycle", "schedule.div_factor": "1e999"}, "schedule.div_factor cannot be 1e999"),
 }

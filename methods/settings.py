@@ -49,9 +49,9 @@ class Settings(BaseModel):
     shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: order of the data
     optimizer: str = Field("sgd", description="paper: plain SGD")
     optimizer_lifetime: Literal["epoch", "task", "run"] = Field(  # the optimizer's state is reset that often
-        "epoch", description="published code, stable_sgd/main.py: made anew every epoch"
+        "epoch", description="published code, stable_sgd/main.py: a new one every epoch"
     )
-    schedule: str = Field("constant", description="paper: the rate decays from task to task alone")
+    schedule: str = Field("constant", description="paper: the rate only decays from task to task")
 
     @field_validator("*")
     @classmethod

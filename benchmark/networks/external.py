@@ -38,7 +38,7 @@ def is_code(spec: str) -> bool:
 
 
 def file_of(spec: str) -> str | None:
-    """The file in a name typed after --network; None where it names no file."""
+    """The file in a name typed after --network; None if it does not name a file."""
     place, _ = _parts(spec)
     return place if is_code(place) else None
 

@@ -81,7 +81,7 @@ class ModuleNetwork:
             outputs = self._forward(batch)
             total = summed_loss(loss or mean_cross_entropy, outputs, batch, self.heads, every_head)
             every = [parameter for parameters in self.parameters for parameter in parameters]
-            with self._told():
+            with self._errors_located():
                 values = torch.autograd.grad(total, every, allow_unused=True, materialize_grads=True)
         count = len(self.shapes)
         rows = [values[start : start + count] for start in range(0, len(values), count)]
@@ -139,7 +139,7 @@ class ModuleNetwork:
 
     def _called(self, module: nn.Module, images: Tensor, instead: Mapping[str, Tensor]) -> Tensor:
         """The outputs of a module, checked. instead: parameters and buffers that replace its own, by name."""
-        with self._told():
+        with self._errors_located():
             outputs = functional_call(module, dict(instead), (images,)) if instead else module(images)
         wanted = (len(images), self.heads * self.classes)
         if not isinstance(outputs, Tensor):
@@ -161,7 +161,7 @@ class ModuleNetwork:
         return [int(number * 2**32) for number in drawn.flatten().tolist()]
 
     def _made(self, make: Callable[[], object], seed: int) -> nn.Module:
-        with self._told(), torch.enable_grad(), drawing(seed, torch.device("cpu")):
+        with self._errors_located(), torch.enable_grad(), drawing(seed, torch.device("cpu")):
             module = make()
         if not isinstance(module, nn.Module):
             self._refuse(f"the function returns a {type(module).__name__}; return a torch.nn.Module")
@@ -185,7 +185,7 @@ class ModuleNetwork:
                 self._refuse("two calls return modules with different parameters; their shapes must not be random")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_located(self) -> Iterator[None]:
         """Inside the block, an exception of the module becomes a UnitError that names its file and line."""
         try:
             yield

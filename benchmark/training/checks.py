@@ -71,7 +71,9 @@ def check_phases(method: type[Method], tasks: int) -> None:
     except Exception as error:
         raise InputError(f"--method: {place_of(error, file_of(method))}") from error
     if not sound:
-        _refuse(method, method.phases, f"phases({tasks}) must name each task once, in order from 0, not {phases}"[:200])
+        _refuse(
+            method, method.phases, f"phases({tasks}) must name each task once, in ascending order, not {phases}"[:200]
+        )
 
 
 def _check_settings(method: type[Method]) -> None:

@@ -59,7 +59,7 @@ def findings(trial: Trial) -> Iterator[Finding]:
             with torch.no_grad():
                 attempt(trial)
         except (Broken, InputError) as error:
-            why = _said(error)
+            why = _message(error)
         except Exception as error:
             why = place_of(error, trial.kind.source.__file__)
         yield Finding(clause, why)
@@ -89,8 +89,8 @@ def takes_any_batch(trial: Trial) -> None:
             trial.network().gradient(trial.batch(count))
         except InputError as error:
             raise Broken(
-                f"{_said(error)} (in training, {count} in the batch); a task's last batch has the remaining examples, "
-                "and batch norm over vectors needs 2: choose a batch_size that does not leave 1"
+                f"{_message(error)} (in training, {count} in the batch); a task's last batch has the remaining "
+                "examples, and batch norm over vectors needs 2: choose a batch_size that does not leave 1"
             ) from None
         trial.network().logits(trial.batch(count).images[0], 0, 0)
 
@@ -204,5 +204,5 @@ def _equal(one: Tensor, two: Tensor) -> bool:
     return torch.equal(one.nan_to_num(), two.nan_to_num())
 
 
-def _said(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error).removeprefix("--network: ").split("; finished runs are recorded")[0]

@@ -114,7 +114,7 @@ def cosine(t: int, total: int, min_factor: Factor = 0.0) -> float:
 
 @schedule("cosine-restarts")
 def cosine_restarts(t: int, total: int, T_0: Count, T_mult: Count = 1, min_factor: Factor = 0.0) -> float:
-    """cosine over T_0 units, then anew over T_mult times as many, and so on
+    """cosine over T_0 units, then again over T_mult times as many, and so on
 
     Loshchilov and Hutter, SGDR, ICLR 2017; as torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
@@ -226,13 +226,13 @@ def _checked(name: str, given: Mapping[str, object]) -> Timing:
     try:
         values = model.model_validate(dict(given))
     except ValidationError as error:
-        raise InputError(_told(name, error.errors()[0], list(model.model_fields))) from None
+        raise InputError(_message(name, error.errors()[0], list(model.model_fields))) from None
     if values.unit == "task" and values.span == "task":
         raise InputError("schedule.unit=task gives each task one rate, so it spans the run: leave schedule.span out")
     return values
 
 
-def _told(name: str, error: Mapping[str, Any], known: list[str]) -> str:
+def _message(name: str, error: Mapping[str, Any], known: list[str]) -> str:
     argument, message = error["loc"][0], error["msg"].removeprefix("Input ").removeprefix("Value ")
     if error["type"] == "missing":
         return f"schedule '{name}' needs {argument}: give --set schedule.{argument}=VALUE"

@@ -167,7 +167,11 @@ BAD = {
     "an argument that lacks": ("def network(shape, outputs, width): pass", [], "give --set network.width=VALUE"),
     "an unknown argument": (SOURCE, ["--set", "network.widht=3"], "did you mean 'network.width'?"),
     "the suite's own argument": (SOURCE, ["--set", "network.outputs=3"], "takes no 'network.outputs', it takes width"),
-    "dropout of the built-in ones": (SOURCE, ["--set", "dropout=0.5"], "'dropout' has no effect on net"),
+    "dropout of the built-in ones": (
+        SOURCE,
+        ["--set", "dropout=0.5"],
+        "'dropout' has no effect on the external network net",
+    ),
     "no module": ("def network(shape, outputs): return outputs", [], "net.py: the function returns a int"),
     "an error when it is made": (
         "def network(shape, outputs):\n    return 1 / 0",

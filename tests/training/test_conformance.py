@@ -145,7 +145,7 @@ BROKEN = [
     (conformance.keeps_seeds_apart, Averages, "trained alone"),
     (conformance.repeats_itself, Noisy, "self.problem.random"),
     (conformance.goes_on, Forgetful, "resumed after task 1"),
-    (conformance.goes_on, KeepsNumbers, "gives int as 'seen'"),
+    (conformance.goes_on, KeepsNumbers, "returns int as 'seen'"),
     (conformance.sees_no_future, LooksAtTests, "test data"),
     (conformance.sees_no_future, LooksAhead, "or on later tasks"),
     (conformance.learns, Uphill, "task"),

@@ -339,5 +339,5 @@ def test_the_list_shows_the_optimizers_and_the_settings_their_sources(capsys):
     assert cell["settings"]["optimizer.eps"] == {"value": 0.001, "source": "given here"}
     assert cell["settings"]["optimizer_lifetime"] == {
         "value": "epoch",
-        "source": "published code, stable_sgd/main.py: made anew every epoch",
+        "source": "published code, stable_sgd/main.py: a new one every epoch",
     }

@@ -68,7 +68,7 @@ class Metric:
             file = getattr(sys.modules.get(self.function.__module__), "__file__", None)
             raise InputError(f"metric '{self.name}': {place_of(error, file)}") from error
         if math.isinf(value):
-            raise InputError(f"metric '{self.name}' is infinite; return None where it is undefined")
+            raise InputError(f"metric '{self.name}' is infinite; return None if it is undefined")
         return value
 
 

@@ -39,6 +39,7 @@ class Description:
     row: MethodRow
     order: float  # the table lists smaller numbers first
     stream_settings: StreamSettings
+    own_settings: bool  # whether its class holds a class Settings, which only loading the file gives
 
 
 def described(folder: Path) -> dict[str, Description]:
@@ -66,7 +67,8 @@ def _description(text: ClassText) -> Description:
     if wrong:
         raise text.wrong("stream_settings", f"has a wrong form: {wrong}")
     order = text.literal("order", (int, float), "7", float("inf"))
-    return Description(text.literal("id", str, '"ewc"'), f"methods.{text.path.stem}", text.name, row, order, settings)
+    id, own = text.literal("id", str, '"ewc"'), "Settings" in text.classes
+    return Description(id, f"methods.{text.path.stem}", text.name, row, order, settings, own)
 
 
 def misformed(settings: object) -> str | None:

@@ -18,6 +18,7 @@ class ClassText:
     name: str
     line: int
     values: Mapping[str, ast.expr]  # the expressions that the body assigns, by name
+    classes: frozenset[str]  # the names of the classes in its body
 
     def literal(self, name: str, kinds: type | tuple[type, ...], like: str, default: object = ...) -> object:
         """The value of an attribute, or `default` if the class does not assign it.
@@ -49,7 +50,7 @@ def class_with_id(path: Path) -> ClassText | None:
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
     classes = [
-        ClassText(path, node.name, node.lineno, _assigned(node))
+        ClassText(path, node.name, node.lineno, _assigned(node), _classes(node))
         for node in tree.body
         if isinstance(node, ast.ClassDef) and "id" in _assigned(node)
     ]
@@ -66,3 +67,7 @@ def _assigned(node: ast.ClassDef) -> dict[str, ast.expr]:
         if isinstance(each, ast.Assign | ast.AnnAssign) and each.value is not None:
             values |= {target.id: each.value for target in targets if isinstance(target, ast.Name)}
     return values
+
+
+def _classes(node: ast.ClassDef) -> frozenset[str]:
+    return frozenset(each.name for each in node.body if isinstance(each, ast.ClassDef))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -115,6 +116,7 @@ def sources_for(
     method_id: str, stream_id: str, model: type[Settings] = Settings, chosen: StreamSettings | None = None
 ) -> dict[str, str]:
     """The source of each setting of a method on a stream. model, chosen: see `settings_for`."""
+    model = _own_model(method_id, model)
     return {name: source for name, (_, source) in _with_sources(method_id, stream_id, model, chosen).items()}
 
 
@@ -131,7 +133,7 @@ def settings_for(
     source. chosen: the method's `stream_settings`; by default those of the built-in method with this id.
     Raises InputError for an unknown setting or a value out of range.
     """
-    overrides = overrides or {}
+    overrides, model = overrides or {}, _own_model(method_id, model)
     for name in overrides:
         if name not in model.model_fields:
             near = difflib.get_close_matches(name, model.model_fields, 1)
@@ -150,6 +152,14 @@ def settings_for(
         first = error.errors()[0]
         message = first["msg"].removeprefix("Input ").removeprefix("Value ")
         raise InputError(f"setting '{first['loc'][0]}' cannot be {_shown(first['input'])}: it {message}") from None
+
+
+def _own_model(method_id: str, model: type[Settings]) -> type[Settings]:
+    """The Settings class of a method. A built-in method is loaded only if it has settings of its own."""
+    each = DESCRIPTIONS.get(method_id)
+    if model is not Settings or each is None or not each.own_settings:
+        return model
+    return getattr(import_module(each.module), each.name).Settings
 
 
 def _shown(value: object) -> str:

@@ -150,6 +150,11 @@ def test_the_site_has_the_equations_and_the_sources(site):
     assert "published code, replicate_mnist.sh" in settings
 
 
+def test_the_site_shows_the_figures(site):
+    (figure,) = re.findall(r'src="([^"]*accuracy\.png)"', (site / "index.html").read_text(encoding="utf-8"))
+    assert (site / figure).read_bytes() == (ROOT / "results" / "accuracy.png").read_bytes()
+
+
 def test_a_page_of_the_site_loads_nothing_from_elsewhere(site):
     pages = list(site.glob("*.html"))
     assert len(pages) >= 7

@@ -97,7 +97,7 @@ class CellPlan:
 
     def alone(self, device: str) -> bool:
         """Whether each seed is a unit of its own."""
-        return not self.network.stacked_on_cpu and device == "cpu"
+        return hasattr(self.method, "train") or (not self.network.stacked_on_cpu and device == "cpu")
 
     def _cost(self, seeds: int) -> float:
         return 0.0 if self.first is None else _cost(self.first, self.settings, seeds) * self.network.step_cost
@@ -116,10 +116,10 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet, with the measurements asked for (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does, the
-    network among the overrides as benchmark.networks.external does. Whether the seeds of a unit train together is
-    the network's to say (NetworkKind.stacked_on_cpu). Raises InputError for methods, streams, networks, settings, data,
-    probes or records that cannot be used.
+    methods: named as benchmark.training.external says; streams: as benchmark.streams.names says; a network among the
+    overrides: as benchmark.networks.external says. The network decides whether the seeds of a unit train together
+    (NetworkKind.stacked_on_cpu). A method with a training loop of its own trains each seed alone.
+    Raises InputError for methods, streams, networks, settings, data, probes or records that cannot be used.
     """
     units, among, guard = [], 0, Guard(overrides, data)
     asked = descriptions(measure)
@@ -164,6 +164,8 @@ def cells(
         network = _network(named, settings, source, first)
         code = code_version(classes[spec], network=network.source)
         check_phases(classes[spec], settings.tasks)
+        if hasattr(classes[spec], "train") and first is not None:
+            classes[spec].check_fit(settings, first)
         yield CellPlan(spec, source, classes[spec], settings, code, first, network, named)
 
 
@@ -195,15 +197,6 @@ def _network(named: str, settings: Settings, source: str, first: Stream | None) 
 def _lacks_data(source: str, data: Path | None) -> bool:
     archive = ARCHIVES.get(STREAMS[source].dataset) if source in STREAMS else None
     return archive is not None and find(archive, data) is None
-
-
-def _check_measurable(methods: Mapping[str, type], measure: Sequence[Asked]) -> None:
-    """Raises InputError where probes are asked for and a method is trained by a loop that has no place for them."""
-    for spec, method in methods.items():
-        if measure and hasattr(method, "train"):
-            raise InputError(
-                f"--measure: {spec} is trained by Avalanche's own loop, where no probe measures; leave it out"
-            )
 
 
 def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded: set[int]) -> None:

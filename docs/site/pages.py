@@ -1,7 +1,8 @@
-"""The pages of the site that are written from the code: settings.md, and the methods below docs/methods.md."""
+"""What the site has besides the pages of docs/: settings.md and the methods, written from the code, and the figures."""
 
 from collections.abc import Iterator
 from inspect import getdoc
+from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -11,15 +12,20 @@ from benchmark.streams.kinds import STREAMS
 from methods.registry import METHODS
 from methods.settings import settings_for, sources_for
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the page of settings."""
+    """Add the page of settings, and the figures of results/."""
     files.append(File.generated(config, "settings.md", content="\n".join(_settings())))
+    for figure in sorted(ROOT.glob("results/*.png")):
+        files.append(File.generated(config, f"results/{figure.name}", abs_src_path=str(figure)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
-    """Put the methods below the text of docs/methods.md."""
+    """Put the methods below the text of docs/methods.md; figures lie in a folder of the site."""
+    markdown = markdown.replace("](../results/", "](results/")
     return "\n".join([markdown, "", *_methods()]) if page.file.src_uri == "methods.md" else markdown
 
 

@@ -52,7 +52,8 @@ def planned(
 ) -> SimpleNamespace:
     """What planning asks of a stream, without its images."""
     kind = build._checked_kind(stream, seed, tasks)
-    return SimpleNamespace(kind=kind, digests={}, train=[range(train_examples or 100)] * tasks)
+    shape = (3, 32, 32) if kind.dataset == "cifar100" else (64,)
+    return SimpleNamespace(kind=kind, digests={}, train=[range(train_examples or 100)] * tasks, shape=shape)
 
 
 def typed(arguments: list[str]) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""The worked example of docs/adding-a-method.md: SI keeps the contract and equals its equations under autograd."""
+"""The worked example of docs/extending.md: SI keeps the contract and equals its equations under autograd."""
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_si_keeps_the_contract():
 
 def test_the_page_shows_the_file_as_it_is():
     """Every Python block of the page stands in the file, line for line, whatever its indentation."""
-    page = (ROOT / "docs" / "adding-a-method.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
     source = _lines(FILE.read_text(encoding="utf-8"))
     assert len(blocks) >= 3 and all(_lines(block) in source for block in blocks)

@@ -80,11 +80,15 @@ class Watch(SupervisedPlugin):
 
 
 class Counter(SupervisedPlugin):
-    """Counts right answers of an evaluation."""
+    """Counts right answers of an evaluation, after the strategy's own plugins have made predictions of its outputs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.right = self.seen = 0
+
+    def join(self, strategy: Any) -> None:
+        """Stand where the library's own metrics stand: behind every plugin of the strategy."""
+        strategy.plugins.insert(strategy.plugins.index(strategy.evaluator), self)
 
     def before_eval(self, strategy: Any, **_: object) -> None:
         """An evaluation begins."""

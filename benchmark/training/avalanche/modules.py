@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 
 import torch
-from avalanche.models import MultiTaskModule
+from avalanche.models import MultiTaskModule, SCRModel
+from avalanche.models.base_model import BaseModel
 from torch import Tensor, nn
 
 from benchmark.common.randomness import Randomness
@@ -20,6 +21,9 @@ from benchmark.networks.resnet import WIDTH, ResNet18
 from benchmark.streams.build import Stream
 from benchmark.training.engine import network_of
 from methods.settings import Settings
+
+PROJECTION = 128
+"""Outputs of SCR's projection, as in Mai et al. (2021), section 4.2."""
 
 
 def mlp_features(pixels: int, settings: Settings) -> nn.Sequential:
@@ -66,7 +70,7 @@ def resnet_features(dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-class OneHead(nn.Module):
+class OneHead(nn.Module, BaseModel):
     """Features and one head; the names are those that Avalanche's strategies look for."""
 
     def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
@@ -77,6 +81,10 @@ class OneHead(nn.Module):
         """Images [B, ...] -> outputs [B, C]."""
         return self.classifier(self.features(x))
 
+    def get_features(self, x: Tensor) -> Tensor:
+        """Images [B, ...] -> features [B, F]."""
+        return self.features(x)
+
 
 class ManyHeads(MultiTaskModule):
     """Features and one head of `classes` outputs a task, as Avalanche addresses heads."""
@@ -84,6 +92,7 @@ class ManyHeads(MultiTaskModule):
     def __init__(self, features: nn.Module, classifier: nn.Linear, classes: int) -> None:
         super().__init__()
         self.features, self.classifier, self.classes = features, classifier, classes
+        self.max_class_label = classes  # the library else makes outputs as wide as the widest head met so far
 
     def forward_single_task(self, x: Tensor, task_label: int) -> Tensor:
         """The outputs [B, C] of one task's head."""
@@ -136,6 +145,14 @@ def module_for(stream: Stream, settings: Settings, random: Randomness, network: 
         for parameter, value in zip(module.parameters(), _parameters(drawn), strict=True):
             parameter.copy_(value)
     return module
+
+
+def network_for(name: str, module: OneHead | ManyHeads) -> nn.Module:
+    """What the strategy `name` of the library trains: the suite's network, or its features in a network of its own."""
+    if name != "SCR":
+        return module
+    width = module.classifier.in_features
+    return SCRModel(module.features, nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, PROJECTION)))
 
 
 def _parameters(drawn: MLP | ResNet18) -> Iterator[Tensor]:

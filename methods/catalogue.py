@@ -39,7 +39,7 @@ class Description:
     row: MethodRow
     order: float  # the table lists smaller numbers first
     stream_settings: StreamSettings
-    own_settings: bool  # whether its class holds a class Settings, which only loading the file gives
+    own_settings: bool  # whether the class defines its own Settings; they are known only after loading the file
 
 
 def described(folder: Path) -> dict[str, Description]:

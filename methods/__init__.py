@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> object:
-    # Loading the methods loads torch, which a table or a list of names can do without.
+    # Loading the methods imports torch, which takes seconds. Tables and lists of names do not need it.
     if name == "METHODS":
         from methods.registry import METHODS
 

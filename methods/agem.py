@@ -10,15 +10,15 @@ from methods.settings import Settings
 
 
 class AGEM(Method):
-    """Never step against the gradient of the memory.
+    """Project the gradient so that a step does not increase the loss on the episodic memory, to first order.
 
         direction = g - min(g.r, 0) / (r.r) * r
 
-    g: gradient of the batch; r: gradient of a random batch of the episodic memory, which holds the last
-    `memory_per_class` examples a class of each finished task; products are taken seed by seed.
+    g: gradient of the batch; r: gradient of a random batch from the episodic memory. Each seed has its own products.
+    The memory holds the last `memory_per_class` examples of each class of each finished task.
     Source: Chaudhry et al., 'Efficient Lifelong Learning with A-GEM', ICLR 2019, equation 11.
-    Deviations: none in the rule. The ring buffer is written when its task is over, which gives the same memory:
-    the published code writes it at every step and reads it only afterwards.
+    Deviations: none in the rule. The ring buffer is written at the end of its task. The published code writes it at
+    every step but reads it only after the task, so the memory is the same.
     """
 
     id = "agem"
@@ -40,7 +40,7 @@ class AGEM(Method):
         self.memory = EpisodicMemory(settings.memory_per_class * problem.classes * problem.tasks, problem)
 
     def direction(self, net: Network, batch: Batch) -> Gradient:
-        """The batch's gradient without its part against the memory's."""
+        """The gradient of the batch without its component against the gradient of the memory."""
         gradient = net.gradient(batch)
         if not self.memory.filled:
             return gradient
@@ -50,17 +50,17 @@ class AGEM(Method):
         return gradient.minus(scale, reference)
 
     def after_phase(self, net: Network, recent: Recent) -> None:
-        """Remember the last examples of each class of the task."""
+        """Store the last examples of each class of the task."""
         self.memory.keep_last(recent, self.settings.memory_per_class)
 
     def step_kind(self) -> int:
-        """How many examples the memory holds."""
+        """The number of examples in the memory."""
         return self.memory.filled
 
     def state(self) -> dict[str, Tensor]:
-        """The memory."""
+        """The content of the memory."""
         return self.memory.state()
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take the memory back."""
+        """Restore the memory."""
         self.memory.restore(state)

@@ -1,7 +1,7 @@
-"""Arguments of the parts of a run among its settings, as `schedule.gamma`: how they are read and recorded.
+"""Arguments of the parts of a run, such as `schedule.gamma`: how they are read and recorded.
 
-A part is what a name chooses (the stream, the network, the optimizer, the schedule); its arguments are recorded as
-settings named PART.NAME, beside the settings that every run has.
+The parts of a run are its stream, network, optimizer and schedule, each chosen by name. The arguments of a part are
+recorded as settings named PART.NAME, together with the settings that every run has.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from methods.settings import Settings
 PARTS = ("stream", "network", "optimizer", "schedule")
 
 LONGEST_TEXT = 500
-"""Characters of an argument that is text; a record holds no more."""
+"""Maximum number of characters of an argument that is text. A record does not hold more."""
 
 
 def part_of(name: str) -> str | None:
-    """The part that a setting is an argument of; None for a setting that every run has."""
+    """The part to which an argument PART.NAME belongs; None for a setting that every run has."""
     part, dot, _ = name.partition(".")
     return part if dot and part in PARTS else None
 
 
 def arguments_of(settings: Settings, part: str) -> dict[str, object]:
-    """The arguments of one part among the settings, by their own names."""
+    """The arguments of one part, by their names without the prefix PART."""
     prefix = f"{part}."
     return {name.removeprefix(prefix): value for name, value in settings if name.startswith(prefix)}
 
 
 def with_arguments(settings: Settings, arguments: Mapping[str, object]) -> Settings:
-    """The settings with arguments of parts among them, named PART.NAME."""
+    """The settings with these arguments added, named PART.NAME."""
     if not arguments:
         return settings
     return _open(type(settings)).model_validate(settings.everything() | dict(arguments))
 
 
 def literal(value: object) -> object:
-    """The Python literal that a text is (a number, True, None, a list); any other value unchanged."""
+    """The value of a text that is a Python literal (a number, True, None, a list); any other value unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -53,10 +53,11 @@ def literal(value: object) -> object:
 
 
 def canonical(value: object, default: object = None) -> object:
-    """The one form of arguments that are equal, as 1, 1.0 and True, or 0.0 and -0.0.
+    """The canonical form of an argument, the same for equal values such as 1, 1.0 and True, or 0.0 and -0.0.
 
-    A number takes the type of a default that is a number, where it has an equal of that type; without such a default
-    a float that is whole becomes an integer, and True stays True. Inside lists, tuples and dictionaries likewise.
+    If the default is a number, the value is converted to its type, provided that the conversion is exact. Otherwise a
+    whole float becomes an integer, and True stays True. The values inside lists, tuples and dictionaries are converted
+    without a default.
     """
     if isinstance(value, list | tuple):
         return type(value)(canonical(each) for each in value)
@@ -66,7 +67,7 @@ def canonical(value: object, default: object = None) -> object:
         return value
     if isinstance(default, bool) and value in (0, 1):
         return bool(value)
-    if isinstance(default, float) and abs(value) <= 2**53:  # above, a float may be another number than the integer
+    if isinstance(default, float) and abs(value) <= 2**53:  # float64 holds all integers up to this bound exactly
         return float(value) + 0.0
     if isinstance(default, int) and not isinstance(default, bool) and isinstance(value, bool):
         return int(value)
@@ -74,18 +75,18 @@ def canonical(value: object, default: object = None) -> object:
 
 
 def recorded(name: str, value: object) -> object:
-    """The value of an argument as a record holds it: a number, a truth value, None, else the text that was typed.
+    """The value of an argument as a record holds it: a number, True, False, None, or the text that was typed.
 
-    Raises InputError for a name or value that no record can hold.
+    Raises InputError for a name or a value that no record can hold.
     """
     part = name.partition(".")[0]
     if not re.fullmatch(r"[\w.]{1,100}", name):
-        raise InputError(f"{name!r} is no argument: write {part}.NAME=VALUE")
+        raise InputError(f"{name!r} is not the name of an argument: write {part}.NAME=VALUE")
     read = literal(value)
     if isinstance(read, float) and not math.isfinite(read):
         raise InputError(f"{name} cannot be {value}: it should be finite")
     if read is None or isinstance(read, bool | int | float):
-        return 0.0 if isinstance(read, float) and read == 0 else read  # -0.0 is no other value
+        return 0.0 if isinstance(read, float) and read == 0 else read  # -0.0 would give an equal run another record
     text = str(value)
     if not text.isprintable() or len(text) > LONGEST_TEXT:
         raise InputError(f"{name} should be at most {LONGEST_TEXT} printable characters")

@@ -1,4 +1,4 @@
-"""A minibatch of every seed at once."""
+"""A minibatch for all seeds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """The examples that S seeds train on in one step.
+    """The examples on which S seeds train in one step: B for each seed.
 
     images: float32 [S, B, *shape], pixels in [0, 1].
-    labels: int64 [S, B], the class inside its head, 0..C-1.
-    heads: int64 [S, B], the head (output group) that scores each example; all 0 on one-head streams.
-    task: the task being learned, counted from 0; None where a phase mixes tasks (multi-task training).
-    steps_left: how many steps of this phase follow this one.
+    labels: int64 [S, B], the class within its head, 0..C-1.
+    heads: int64 [S, B], the head (group of outputs) that scores each example; all 0 on a one-head stream.
+    task: zero-based index of the task; None if the phase mixes tasks (multi-task training).
+    steps_left: the number of steps that follow this one in the phase.
     """
 
     images: Tensor

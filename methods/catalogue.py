@@ -1,7 +1,7 @@
-"""The built-in methods as their files describe them, for whoever lists them or shows results without loading any.
+"""Descriptions of the built-in methods, for lists and tables that do not load the methods.
 
-Each file of this folder that holds a method says all of it in its class: `id`, `title`, `memoryless`, `reference`, its
-`order` in the table and `stream_settings`. They are read from the file's syntax tree, so they must be literals.
+The class of each method describes it: `id`, `title`, `memoryless`, `reference`, its `order` in the table and
+`stream_settings`. This module reads them from the syntax tree of the file, so they must be literals.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from methods.errors import InputError
 from methods.literals import ClassText, class_with_id
 
 StreamSettings = Mapping[str, Mapping[str, tuple[object, str]]]
-"""By stream and setting: a value and its source."""
+"""{stream: {setting: (value, source)}}"""
 
 FOLDER = Path(__file__).parent
 
 
 class MethodRow(NamedTuple):
-    """How a method stands in the table."""
+    """What the table shows about a method."""
 
     title: str
-    memoryless: bool | None  # None: the question does not apply
+    memoryless: bool | None  # None: not applicable
     reference: str
 
 
 @dataclass(frozen=True)
 class Description:
-    """What the file of a built-in method says about it."""
+    """A built-in method as its file describes it."""
 
     id: str
     module: str
-    name: str  # of its class
+    name: str  # of the class
     row: MethodRow
-    order: float  # smaller numbers stand higher in the table
+    order: float  # the table lists smaller numbers first
     stream_settings: StreamSettings
-    own_settings: bool  # whether its class holds a class Settings, which only loading the file gives
+    own_settings: bool  # whether the class defines its own Settings; they are known only after loading the file
 
 
 def described(folder: Path) -> dict[str, Description]:
-    """The methods in the files of a folder by id: in their `order`, and those without one after them, by id.
+    """The methods in the files of a folder, by id, sorted by `order` and then by id; those without an order are last.
 
-    Raises InputError, one line that names the file, where a file cannot be read or its class lacks something.
+    Raises InputError, one line that names the file, if a file cannot be read or an attribute of its class is missing.
     """
     found: dict[str, Description] = {}
     for path in sorted(folder.glob("*.py")):
@@ -65,14 +65,14 @@ def _description(text: ClassText) -> Description:
     settings = text.literal("stream_settings", dict, like, {})
     wrong = misformed(settings)
     if wrong:
-        raise text.wrong("stream_settings", f"is not sound: {wrong}")
+        raise text.wrong("stream_settings", f"has a wrong form: {wrong}")
     order = text.literal("order", (int, float), "7", float("inf"))
     id, own = text.literal("id", str, '"ewc"'), "Settings" in text.classes
     return Description(id, f"methods.{text.path.stem}", text.name, row, order, settings, own)
 
 
 def misformed(settings: object) -> str | None:
-    """What is wrong with the form of a method's `stream_settings`, if anything."""
+    """What is wrong with the form of a method's `stream_settings`; None if it is right."""
     if not isinstance(settings, Mapping) or not all(isinstance(each, Mapping) for each in settings.values()):
         return 'stream_settings must be as {"permuted-mnist": {"batch_size": (64, "its source")}}'
     for stream, chosen in settings.items():
@@ -89,5 +89,5 @@ METHOD_ROWS: dict[str, MethodRow] = {id: each.row for id, each in DESCRIPTIONS.i
 
 
 def memoryless(method: str) -> str:
-    """'yes' or 'no', 'n/a' where the question does not apply, a dash for an external method."""
+    """'yes', 'no' or, where not applicable, 'n/a'; a dash for an external method."""
     return {True: "yes", False: "no", None: "n/a"}[METHOD_ROWS[method].memoryless] if method in METHOD_ROWS else "–"

@@ -1,16 +1,16 @@
-"""Where training is: what a learning-rate schedule is a function of."""
+"""The progress of training, the argument of learning-rate schedules."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Where training is before a step is taken. Indices are zero-based.
+    """The progress of training before a step. Indices are zero-based.
 
-    phase, phases: the phase being trained (as a rule one task), and how many the run has.
-    epoch, epochs: the pass over the data of the phase, and how many a phase has.
-    step, steps: steps taken in this phase, in all its epochs, and how many it has.
-    run_step, run_steps: steps taken since the run began, in all its phases, and how many the run has.
+    phase, phases: index of the current phase (usually one task), and number of phases of the run.
+    epoch, epochs: index of the current pass over the data of the phase, and number of passes per phase.
+    step, steps: steps taken in this phase over all epochs, and number of steps of the phase.
+    run_step, run_steps: steps taken in the run over all phases, and number of steps of the run.
     """
 
     phase: int

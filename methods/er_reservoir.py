@@ -9,13 +9,14 @@ from methods.settings import Settings
 
 
 class ERReservoir(Method):
-    """Train on every batch joined with as many examples of the past as `memory_batch` says.
+    """Train on each batch joined with `memory_batch` examples from the memory.
 
         direction = gradient of the mean cross-entropy over batch + memory sample
 
-    The memory of `memory_per_class` * C * T examples is a uniform sample of all examples met so far (reservoir).
+    The memory holds `memory_per_class` * C * T examples, a uniform sample of all examples seen so far (a reservoir).
+    C: classes of a head; T: tasks.
     Source: Chaudhry et al., 'On Tiny Episodic Memories in Continual Learning', 2019, algorithms 1 and 2.
-    Deviations: the reservoir is exact; the published code draws one place too few and favours later examples.
+    Deviations: the reservoir is exact. The published code draws from one slot too few, which favours later examples.
     """
 
     id = "er-reservoir"
@@ -46,19 +47,19 @@ class ERReservoir(Method):
         self.memory = EpisodicMemory(settings.memory_per_class * problem.classes * problem.tasks, problem)
 
     def direction(self, net: Network, batch: Batch) -> Gradient:
-        """The gradient over the batch and a sample of the memory; then the batch is offered to the memory."""
+        """The gradient over the batch and a sample of the memory. Afterwards the batch is offered to the memory."""
         replayed = batch.join(self.memory.sample(self.settings.memory_batch)) if self.memory.filled else batch
         self.memory.offer(batch)
         return net.gradient(replayed)
 
     def step_kind(self) -> int:
-        """How many examples the memory holds."""
+        """The number of examples in the memory."""
         return self.memory.filled
 
     def state(self) -> dict[str, Tensor]:
-        """The memory."""
+        """The content of the memory."""
         return self.memory.state()
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take the memory back."""
+        """Restore the memory."""
         self.memory.restore(state)

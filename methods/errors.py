@@ -1,9 +1,9 @@
-"""The errors that a person's input can cause."""
+"""Errors caused by a person's input."""
 
 
 class InputError(ValueError):
-    """Something given by a person is wrong; its message is one line that says what and what to do about it."""
+    """An input is wrong. The message is one line that says what is wrong and what to do."""
 
 
 class UnitError(InputError):
-    """What is wrong concerns one unit of work alone: the other units of a command go on."""
+    """An input is wrong for one unit of work only. The command continues with the other units."""

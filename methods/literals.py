@@ -1,4 +1,4 @@
-"""What classes say about themselves as literals, read from the text of their files: nothing is imported."""
+"""Reads the literal attributes of classes from the text of their files, without importing them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class ClassText:
     path: Path
     name: str
     line: int
-    values: Mapping[str, ast.expr]  # what its body assigns, by name
-    classes: frozenset[str]  # the classes in its body, by name
+    values: Mapping[str, ast.expr]  # the expressions that the body assigns, by name
+    classes: frozenset[str]  # the names of the classes in its body
 
     def literal(self, name: str, kinds: type | tuple[type, ...], like: str, default: object = ...) -> object:
-        """The value of an attribute, `default` where there is none.
+        """The value of an attribute, or `default` if the class does not assign it.
 
-        like: a sound value as it is written. Raises InputError where the attribute is missing, is no literal, or is of
-        none of these kinds.
+        kinds: the allowed types. like: an example of a valid value, for the message. Raises InputError if the attribute
+        is missing and has no default, is not a literal, or has another type.
         """
         try:
             value = ast.literal_eval(self.values[name]) if name in self.values or default is ... else default
@@ -41,9 +41,9 @@ class ClassText:
 
 
 def class_with_id(path: Path) -> ClassText | None:
-    """The class of a file that gives itself an `id`, if there is one.
+    """The class of a file that assigns an `id`; None if the file has no such class.
 
-    Raises InputError where the file cannot be read or has several.
+    Raises InputError if the file cannot be read or has several such classes.
     """
     try:
         tree = ast.parse(path.read_bytes(), path.name)
@@ -55,12 +55,12 @@ def class_with_id(path: Path) -> ClassText | None:
         if isinstance(node, ast.ClassDef) and "id" in _assigned(node)
     ]
     if len(classes) > 1:
-        raise InputError(f"{path} holds {len(classes)} classes with an id; give each a file of its own")
+        raise InputError(f"{path} has {len(classes)} classes with an id; put each in a file of its own")
     return classes[0] if classes else None
 
 
 def _assigned(node: ast.ClassDef) -> dict[str, ast.expr]:
-    """What stands in the body of a class as NAME = VALUE."""
+    """The assignments NAME = VALUE in the body of a class."""
     values = {}
     for each in node.body:
         targets = each.targets if isinstance(each, ast.Assign) else [getattr(each, "target", None)]

@@ -1,4 +1,4 @@
-"""The episodic memory: a few examples of past tasks, for every seed."""
+"""Episodic memory: a few examples of past tasks for each seed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from methods.method import Problem, Recent
 
 
 class EpisodicMemory:
-    """Room for M examples a seed.
+    """A memory of M examples for each seed.
 
-    images [S, M + 1, *shape], labels and heads [S, M + 1]; the last slot takes what is thrown away, so that a
-    write has the same shape at every step. `filled` counts the examples held, `seen` (int64 [], on the device) those
-    offered. `extras` names what else is kept with each example, as {"logits": (C,)}: float32 [S, M + 1, *shape].
+    images: float32 [S, M + 1, *shape]; labels, heads: int64 [S, M + 1]. The last slot receives discarded examples, so
+    that a write has the same shape at every step. filled: number of examples held. seen: number of examples offered,
+    int64 [] on the device. extras: names and shapes of other tensors to store with each example, for example
+    {"logits": (C,)}; they are float32 [S, M + 1, *shape].
     """
 
     def __init__(self, size: int, problem: Problem, extras: Mapping[str, tuple[int, ...]] | None = None) -> None:
@@ -32,11 +33,11 @@ class EpisodicMemory:
         self._first = torch.arange(problem.seeds, device=problem.device)[:, None] * (size + 1)
 
     def sample(self, count: int) -> Batch:
-        """`count` different examples of each seed drawn uniformly (all of them where fewer are held)."""
+        """`count` examples for each seed, drawn uniformly without replacement; all examples if there are fewer."""
         return self.sample_with_extras(count)[0]
 
     def sample_with_extras(self, count: int) -> tuple[Batch, dict[str, Tensor]]:
-        """As `sample`, and what is kept with these examples: by name, [S, count, *shape]."""
+        """Like `sample`, with the extras of the same examples, by name: [S, count, *shape]."""
         draws = self.problem.random.uniform(self.size)[:, : self.filled]
         chosen = draws.topk(min(count, self.filled), dim=1).indices + self._first
         flat = (self.images.flatten(0, 1), self.labels.flatten(), self.heads.flatten())
@@ -44,10 +45,12 @@ class EpisodicMemory:
         return Batch(*(source[chosen] for source in flat)), extras
 
     def offer(self, batch: Batch, **extras: Tensor) -> None:
-        """Reservoir sampling (Vitter 1985, algorithm R): afterwards every example ever offered is held with
-        probability M / seen. The published code draws one place too few, which favours later examples.
+        """Reservoir sampling (Vitter 1985, algorithm R).
 
-        extras: what is kept with the examples, by name, [S, B, *shape]. Raises ValueError for other names.
+        Afterwards the memory holds every example ever offered with probability M / seen. The published code draws from
+        one slot too few, which favours later examples.
+        extras: the extras of these examples by name, [S, B, *shape]. Raises ValueError if the names are not those of
+        the memory.
         """
         count = batch.labels.shape[1]
         places = self.seen + torch.arange(count, device=batch.labels.device)
@@ -58,12 +61,12 @@ class EpisodicMemory:
         self.filled = min(self.filled + count, self.size)
 
     def keep_last(self, recent: Recent, per_class: int) -> None:
-        """Ring buffer of `per_class` examples a class: append the last ones of each class of a finished task.
+        """Ring buffer with `per_class` examples per class: append the last ones of each class of a finished task.
 
-        Where a class has fewer examples, later ones of the other classes take their places.
+        If a class has fewer examples, the latest remaining examples of other classes fill its slots.
         """
         same = torch.nn.functional.one_hot(recent.labels, self.problem.classes)
-        age = (same.flip(1).cumsum(1).flip(1) * same).sum(2)  # 1 for the last of its class, 2 for the one before
+        age = (same.flip(1).cumsum(1).flip(1) * same).sum(2)  # 1: the last example of its class; 2: the one before it
         wanted = min(per_class * self.problem.classes, age.shape[1], self.size - self.filled)
         newest = age.sort(dim=1, stable=True).indices[:, :wanted]
         slots = torch.arange(self.filled, self.filled + wanted, device=age.device)
@@ -71,13 +74,13 @@ class EpisodicMemory:
         self.filled += wanted
 
     def state(self) -> dict[str, Tensor]:
-        """What the memory holds, as tensors."""
+        """The content of the memory as tensors."""
         counts = torch.tensor([self.filled, int(self.seen)])
         extras = {f"extra.{name}": values for name, values in self.extras.items()}
         return {"images": self.images, "labels": self.labels, "heads": self.heads, "counts": counts} | extras
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Restore a state that `state` returned."""
         for name in ("images", "labels", "heads"):
             getattr(self, name).copy_(state[name])
         for name, values in self.extras.items():
@@ -86,14 +89,14 @@ class EpisodicMemory:
         self.seen.fill_(seen)
 
     def _last_wins(self, slots: Tensor) -> Tensor:
-        """Throw away all but the last of the examples of a batch that drew the same slot, as one by one would."""
+        """Of the examples of a batch with the same slot, discard all but the last, as writing one by one would."""
         equal = slots[:, :, None] == slots[:, None, :]
         overwritten = equal.triu(diagonal=1).any(2)
         return slots.masked_fill(overwritten, self.size)
 
     def _write(self, slots: Tensor, batch: Batch, extras: Mapping[str, Tensor]) -> None:
         if extras.keys() != self.extras.keys():
-            raise ValueError(f"the memory keeps {list(self.extras)} with each example; {list(extras)} were given")
+            raise ValueError(f"the memory stores {list(self.extras)} with each example, but got {list(extras)}")
         index = (slots + self._first).flatten()
         self.images.flatten(0, 1).index_copy_(0, index, batch.images.flatten(0, 1))
         self.labels.flatten().index_copy_(0, index, batch.labels.flatten())

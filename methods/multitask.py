@@ -1,14 +1,15 @@
-"""Multi-task learning: the upper bound."""
+"""Multi-task learning, an upper bound."""
 
 from methods.method import Method
 
 
 class MultiTask(Method):
-    """SGD on all tasks at once: one data set, the union of all tasks, shuffled as a whole.
+    """SGD on the shuffled union of all tasks.
 
         theta <- theta - lr * g,    g = gradient of the mean cross-entropy of a batch drawn from all tasks
 
-    theta: parameters; lr: learning rate. Not a continual learner: nothing is forgotten, by construction.
+    theta: parameters; lr: learning rate. This is not continual learning: all tasks are trained together, so no task is
+    forgotten.
     Source: Mirzadeh et al., NeurIPS 2020, table 2, 'Multi-task learning'. Deviations: none known.
     """
 
@@ -25,9 +26,9 @@ class MultiTask(Method):
 
     @classmethod
     def phases(cls, tasks: int) -> list[tuple[int, ...]]:
-        """One phase of all tasks."""
+        """One phase with all tasks."""
         return [tuple(range(tasks))]
 
     def step_kind(self) -> tuple[()]:
-        """All its steps are of one kind."""
+        """All steps are of one kind."""
         return ()

@@ -4,12 +4,13 @@ from methods.method import Method
 
 
 class NaiveSGD(Method):
-    """Plain SGD on one task after another, with nothing against forgetting.
+    """Plain SGD on one task after another. Nothing prevents forgetting.
 
         theta <- theta - lr * g,    g = gradient of the mean cross-entropy of the batch
 
-    theta: parameters; lr: learning rate. Source: Mirzadeh et al., NeurIPS 2020, table 2, 'Naive SGD'.
-    Deviations: none known; the published code adds momentum 0.8 (see the settings).
+    theta: parameters; lr: learning rate.
+    Source: Mirzadeh et al., NeurIPS 2020, table 2, 'Naive SGD'.
+    Deviations: none known. The published code uses momentum 0.8 (see the settings).
     """
 
     id = "naive"
@@ -37,5 +38,5 @@ class NaiveSGD(Method):
     }
 
     def step_kind(self) -> tuple[()]:
-        """All its steps are of one kind."""
+        """All steps are of one kind."""
         return ()

@@ -1,4 +1,4 @@
-"""The classes of the built-in methods by id, in the order of the table; importing this loads them all."""
+"""The classes of the built-in methods by id, in the order of the table. Importing this module loads all of them."""
 
 from importlib import import_module
 

@@ -1,6 +1,6 @@
-"""The settings that all methods share, each with its source: the protocol common to the paper's table.
+"""The settings that all methods share, each with its source: the common protocol of the paper's table.
 
-What a method sets otherwise on a stream stands in its own file, as `stream_settings`.
+The attribute `stream_settings` of a method has the values that differ for that method on a stream.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from methods.errors import InputError
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
-# Above these bounds no memory holds the run, or float32 the number.
+# Above these bounds, a run would not fit in memory, or a number in float32.
 Units = Annotated[int, Field(ge=1, le=20_000)]
 Slots = Annotated[int, Field(ge=0, le=100_000)]
 Window = Annotated[int, Field(ge=1, le=10**6)]
@@ -27,47 +27,47 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(BaseModel):
-    """Everything that decides the result of a run besides its method, stream, seed, data and code."""
+    """The settings that, with the method, stream, seed, data and code, determine the result of a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    tasks: Count  # experiences of the stream
+    tasks: Count  # number of tasks of the stream
     epochs: Count  # passes over the data of each task
-    batch_size: Count  # examples a step
+    batch_size: Count  # examples per step
     learning_rate: Rate
-    momentum: Share  # of SGD: heavy ball, v <- momentum * v + g; v begins at 0 as often as optimizer_lifetime says
-    learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor from task to task
-    dropout: Share  # probability that a hidden unit is dropped
+    momentum: Share  # of SGD (heavy ball): v <- momentum * v + g; optimizer_lifetime says when v is reset to 0
+    learning_rate_decay: Annotated[float, Field(gt=0, le=1)]  # factor per task
+    dropout: Share  # probability of dropping a hidden unit
     hidden: Units  # units of each of the two hidden layers (MLP only)
-    train_examples: CountOrZero  # per task; 0 = the whole training set
+    train_examples: CountOrZero  # per task; 0: the whole training set
     memory_per_class: Slots  # memory slots per class and task (A-GEM, ER)
-    memory_batch: Count  # memory examples a step (A-GEM, ER)
+    memory_batch: Count  # memory examples per step (A-GEM, ER)
     ewc_lambda: Strength  # strength of EWC's penalty
-    fisher_window: Window  # steps whose squared gradients are averaged (EWC)
+    fisher_window: Window  # steps over which squared gradients are averaged (EWC)
 
-    # Fields below have a default here, and a record names them only where the run has another value.
-    network: str = Field("", max_length=200, description="the stream's own")  # "": the stream's own
-    shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
+    # The fields below have a default. A record holds them only if the run has another value.
+    network: str = Field("", max_length=200, description="the stream's own")  # "": the default network of the stream
+    shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: order of the data
     optimizer: str = Field("sgd", description="paper: plain SGD")
-    optimizer_lifetime: Literal["epoch", "task", "run"] = Field(  # its state begins anew that often
-        "epoch", description="published code, stable_sgd/main.py: made anew every epoch"
+    optimizer_lifetime: Literal["epoch", "task", "run"] = Field(  # the optimizer's state is reset that often
+        "epoch", description="published code, stable_sgd/main.py: a new one every epoch"
     )
-    schedule: str = Field("constant", description="paper: the rate decays from task to task alone")
+    schedule: str = Field("constant", description="paper: the rate only decays from task to task")
 
     @field_validator("*")
     @classmethod
     def _zero_has_no_sign(cls, value: object) -> object:
-        return 0.0 if isinstance(value, float) and value == 0 else value  # -0.0 would be another record of the same run
+        return 0.0 if isinstance(value, float) and value == 0 else value  # -0.0 would give an equal run another record
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
-        """The settings as a record holds them: those that have a default are left out while they have it."""
+        """The settings as a record holds them: a setting that equals its default in the class is left out."""
         for name, value in super().__iter__():
             field = Settings.model_fields.get(name)
             if field is None or field.is_required() or value != field.default:
                 yield name, value
 
     def everything(self) -> dict[str, object]:
-        """All settings by name, those with their defaults too."""
+        """All settings by name, including those that equal their defaults."""
         return dict(super().__iter__())
 
 
@@ -115,7 +115,7 @@ def _with_sources(
 def sources_for(
     method_id: str, stream_id: str, model: type[Settings] = Settings, chosen: StreamSettings | None = None
 ) -> dict[str, str]:
-    """Where the value of each setting of a method on a stream comes from; model and chosen: as for `settings_for`."""
+    """The source of each setting of a method on a stream. model, chosen: see `settings_for`."""
     model = _own_model(method_id, model)
     return {name: source for name, (_, source) in _with_sources(method_id, stream_id, model, chosen).items()}
 
@@ -127,11 +127,11 @@ def settings_for(
     model: type[Settings] = Settings,
     chosen: StreamSettings | None = None,
 ) -> Settings:
-    """The settings of a method on a stream, with `overrides` (numbers, or text that reads as numbers) put over.
+    """The settings of a method on a stream, changed by `overrides` (numbers, or texts of numbers).
 
-    model: the method's Settings; the defaults of its fields are the method's own values, their descriptions the
-    sources. chosen: the method's `stream_settings`; by default those of the built-in method of that id.
-    Raises InputError for an unknown setting or a value out of its range.
+    model: the method's Settings class. The default of a field is the method's own value, and its description is the
+    source. chosen: the method's `stream_settings`; by default those of the built-in method with this id.
+    Raises InputError for an unknown setting or a value out of range.
     """
     overrides, model = overrides or {}, _own_model(method_id, model)
     for name in overrides:
@@ -142,7 +142,7 @@ def settings_for(
     values = {name: value for name, (value, _) in _with_sources(method_id, stream_id, model, chosen).items()}
     try:
         settings = model.model_validate(values | dict(overrides))
-        if model is not Settings:  # it may have put its own values, not its own ranges, on what all methods share
+        if model is not Settings:  # a method may change the values of shared settings, but not their ranges
             Settings.model_validate({name: getattr(settings, name) for name in Settings.model_fields}, strict=True)
         return settings
     except ValidationError as error:
@@ -155,7 +155,7 @@ def settings_for(
 
 
 def _own_model(method_id: str, model: type[Settings]) -> type[Settings]:
-    """The Settings of a built-in method that has its own; only such a method is loaded."""
+    """The Settings class of a method. A built-in method is loaded only if it has settings of its own."""
     each = DESCRIPTIONS.get(method_id)
     if model is not Settings or each is None or not each.own_settings:
         return model
@@ -163,6 +163,6 @@ def _own_model(method_id: str, model: type[Settings]) -> type[Settings]:
 
 
 def _shown(value: object) -> str:
-    """As Python writes it, so without line breaks, and cut where it is endless."""
+    """The repr of a value, which has no line breaks, cut to 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -4,15 +4,18 @@ from methods.method import Method
 
 
 class StableSGD(Method):
-    """Plain SGD in a regime that widens the minima and shortens the path between them.
+    """Plain SGD in a training regime that gives wider minima and shorter steps between them.
 
         theta <- theta - lr_k * g,    lr_k = max(lr * decay^k, 5e-5) at the k-th task, k = 1, 2, ...
 
-    theta: parameters; g: gradient of the mean cross-entropy of the batch, under dropout.
-    A large first learning rate, small batches and dropout make the curvature lambda_max of a minimum small, decay
-    makes the step away from it short; both bound the forgetting 1/2 * lambda_max * |delta theta|^2.
-    Source: Mirzadeh et al., NeurIPS 2020, section 4; the schedule as in the published code, which decays
-    before the first task. Deviations: none in the rule; it differs from naive SGD by its settings alone.
+    theta: parameters; lr, decay: the settings learning_rate and learning_rate_decay; g: gradient of the mean
+    cross-entropy of the batch, with dropout.
+    A large initial learning rate, small batches and dropout reduce the largest curvature lambda_max at a minimum. Decay
+    of the learning rate reduces the distance |delta theta| to the next minimum. Together they bound the forgetting
+    1/2 * lambda_max * |delta theta|^2.
+    Source: Mirzadeh et al., NeurIPS 2020, section 4. The schedule is that of the published code, which decays the rate
+    before the first task too.
+    Deviations: none in the rule. Only the settings differ from those of naive SGD.
     """
 
     id = "stable-sgd"
@@ -54,5 +57,5 @@ class StableSGD(Method):
     }
 
     def step_kind(self) -> tuple[()]:
-        """All its steps are of one kind."""
+        """All steps are of one kind."""
         return ()

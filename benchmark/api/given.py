@@ -80,7 +80,7 @@ def settings(given: Mapping[str, Setting] | None) -> dict[str, object]:
         return {}
     if not isinstance(given, Mapping):
         raise InputError(f"settings: {given!r:.80} is not a dict; give settings by name, for example {{'tasks': 3}}")
-    values = {}
+    values: dict[str, object] = {}
     for name, value in given.items():
         value = _python(value)
         if not (isinstance(name, str) and isinstance(value, (bool, int, float, str, type(None)))):

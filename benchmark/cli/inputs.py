@@ -118,9 +118,9 @@ def with_network(settings: Mapping[str, object], network: str | None = None) -> 
     if network is not None and values.setdefault("network", network) != network:
         raise InputError(f"--network {network} and --set network={values['network']} exclude each other; give one")
     if values.get("network"):
-        values["network"] = networks.canonical(str(values["network"]))
-        if not networks.is_code(values["network"]):
-            one_of("--network", values["network"], NETWORKS)
+        values["network"] = name = networks.canonical(str(values["network"]))
+        if not networks.is_code(name):
+            one_of("--network", name, NETWORKS)
     return values
 
 

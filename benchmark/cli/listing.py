@@ -68,7 +68,7 @@ def _shown(arguments: Mapping[str, object]) -> str:
 
 def _probes() -> str:
     rows = [
-        (name, " ".join(probe.__doc__.partition("\n\n")[0].split()), _options(probe))
+        (name, " ".join((probe.__doc__ or "").partition("\n\n")[0].split()), _options(probe))
         for name, probe in probes().items()
     ]
     table = tabulate(
@@ -103,7 +103,7 @@ def catalogue_json() -> str:
             for name, metric in metrics().items()
         ],
         "probes": [
-            {"id": name, "about": probe.__doc__.strip(), "options": dict(probe.Options())}
+            {"id": name, "about": (probe.__doc__ or "").strip(), "options": dict(probe.Options())}
             for name, probe in probes().items()
         ],
     }

@@ -1,4 +1,4 @@
-"""Arguments that a person gives to a function of their own, PART.NAME=VALUE, checked against its signature."""
+"""Checks arguments PART.NAME=VALUE of the command line against the signature of a user's function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from methods.errors import InputError
 
 
 def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
-    """The parameters by name; none where Python cannot tell them, as of a class written in C."""
+    """The parameters of a function by name; empty if Python cannot tell them, for example for a class written in C."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -21,10 +21,11 @@ def parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Param
 def fitted(
     function: Callable[..., object], arguments: Mapping[str, object], part: str, given: Collection[str], title: str
 ) -> dict[str, object]:
-    """The arguments as Python values.
+    """The arguments, converted to Python values.
 
-    part: what the arguments belong to, as 'network'; given: parameters that the suite fills in itself; title: what the
-    function is called in messages. Raises InputError for an argument that the function does not take, or lacks.
+    part: what the arguments belong to, for example 'network'. given: the parameters that the suite itself fills in.
+    title: the name of the function in messages. Raises InputError if the function does not take an argument, or if a
+    required argument is missing.
     """
     known = parameters_of(function)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())

@@ -1,8 +1,8 @@
-"""What a GPU does again and again, as a CUDA graph: recorded once, then replayed.
+"""CUDA graphs: a GPU records repeated work once and then replays it.
 
-On a GPU a small network's step costs what its launches cost; a replayed graph is one launch. Recorded are the passes
-through a network, whatever the method does around them, and whole steps where a method's steps are alike (see
-methods.method.Method.step_kind). On the CPU nothing is recorded.
+On a GPU, kernel launches dominate the cost of a small network's step, and a replayed graph is one launch. The suite
+records the passes through a network for every method. It records whole steps if the method's steps are of one kind
+(see methods.method.Method.step_kind). On a CPU nothing is recorded.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from benchmark.common.randomness import Asked, Randomness
 from methods.batch import Batch
 
 Passes = Callable[..., Sequence[Tensor]]
-"""Tensors to tensors, by the same operations whenever the shapes are the same, without a look at a number."""
+"""A function from tensors to tensors. Its operations depend on the shapes only, never on the values."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What `replay` computes from the numbers that lie in `inputs`, into `outputs`."""
+    """A recorded computation: `replay` reads the tensors `inputs` and writes the tensors `outputs`."""
 
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
     replay: Callable[[], object]
 
     def __call__(self, given: Iterable[Tensor]) -> None:
-        """Replay it with these inputs."""
+        """Copy the given values into `inputs` and replay."""
         for place, value in zip(self.inputs, given, strict=True):
             place.copy_(value)
         self.replay()
@@ -39,7 +39,7 @@ Recorder = Callable[[Passes, Sequence[Tensor]], Recording]
 
 
 def cuda_graph(passes: Passes, inputs: Sequence[Tensor]) -> Recording:
-    """Record the passes over these inputs, which are not computed by that; they ran before, as PyTorch asks for."""
+    """Record the passes over these inputs. Recording computes nothing; PyTorch requires a warm-up run before it."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         outputs = passes(*inputs)
@@ -50,7 +50,10 @@ RECORDERS: dict[str, Recorder] = {"cuda": cuda_graph}
 
 
 def captured(passes: Passes, device: torch.device, changed: Iterable[Tensor] = ()) -> Passes:
-    """The passes as they run best on the device. `changed`: the tensors that they change in place."""
+    """The passes, recorded as graphs on a GPU and unchanged on a CPU.
+
+    changed: the tensors that the passes modify in place.
+    """
     recorder = RECORDERS.get(device.type)
     return passes if recorder is None else _Captured(passes, list(changed), recorder)
 
@@ -62,13 +65,13 @@ class _Captured:
 
     def __call__(self, *inputs: Tensor) -> Sequence[Tensor]:
         if inputs[0].is_cuda and torch.cuda.is_current_stream_capturing():
-            return self.passes(*inputs)  # as a part of a whole step
+            return self.passes(*inputs)  # a whole step is being recorded, and graphs cannot be nested
         shapes = tuple(each.shape for each in inputs)
         if shapes not in self.recordings:
             self.recordings[shapes] = self._recorded(inputs)
         recording = self.recordings[shapes]
         recording(inputs)
-        return [each.clone() for each in recording.outputs]  # the next replay writes over them
+        return [each.clone() for each in recording.outputs]  # the next replay overwrites the outputs
 
     def _recorded(self, inputs: Sequence[Tensor]) -> Recording:
         before = [each.clone() for each in self.changed]
@@ -84,9 +87,10 @@ Take = Callable[[Batch], None]
 
 
 def steps(take: Take, random: Randomness, moment: Callable[[], Hashable]) -> Take:
-    """A step on a batch, `take`, as it runs best on the device.
+    """The function `take`, one step on a batch, recorded as graphs on a GPU and unchanged on a CPU.
 
-    moment: what besides tensors decides what a step does; None where too much does to record it.
+    moment: returns everything except tensors that decides what the coming step does, or None if the step cannot be
+    recorded.
     """
     recorder = RECORDERS.get(random.device.type)
     return take if recorder is None else _Steps(take, random, moment, recorder)
@@ -103,7 +107,7 @@ class _Steps:
         key = (batch.labels.shape, moment)
         if moment is None:
             self.take(batch)
-        elif key not in self.asked:  # the first of its kind is taken call by call
+        elif key not in self.asked:  # the first step of a kind also tells which random numbers the kind draws
             with self.random.noted() as self.asked[key]:
                 self.take(batch)
         else:

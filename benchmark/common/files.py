@@ -1,4 +1,4 @@
-"""Files written in whole or not at all, and text that the suite puts into documents between marks."""
+"""Atomic writes of files, and insertion of text into documents between marks."""
 
 import os
 import secrets
@@ -10,10 +10,11 @@ from methods.errors import InputError
 
 
 def write(path: Path, content: bytes, draft: Path | None = None) -> None:
-    """Write `content` to `path` by way of `draft`, a name beside it that nobody else writes to.
+    """Write `content` to `path` atomically: write the file `draft`, then rename it.
 
-    A link stays one, and a pipe or a terminal is written to as it is. Raises InputError where the folder cannot be
-    written or the disk is full; what was there before stays.
+    draft: a path in the same folder that no other process writes to; chosen here by default. A symbolic link stays a
+    link. A pipe or a terminal is written to directly. Raises InputError if the folder cannot be written or the disk is
+    full; the old content then stays.
     """
     try:
         if path.exists() and not path.is_file():
@@ -32,8 +33,8 @@ def _replace(path: Path, content: bytes, draft: Path | None) -> None:
         with open(draft, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # the name must never point at what a power cut can still lose
-        with suppress(OSError):  # there is none yet, or the file system has no modes
+            os.fsync(file.fileno())  # without it, a power cut after the rename could lose the content
+        with suppress(OSError):  # the file does not exist yet, or the file system has no modes
             shutil.copymode(path, draft)
         os.replace(draft, path)
     finally:
@@ -41,9 +42,10 @@ def _replace(path: Path, content: bytes, draft: Path | None) -> None:
 
 
 def insert(text: str, document: Path, mark: str) -> None:
-    """Replace what stands between the lines <!-- mark --> and <!-- /mark --> of a document.
+    """Replace the text between the lines <!-- mark --> and <!-- /mark --> of a document.
 
-    Raises InputError where the document cannot be read or written or has no such lines; then it stays as it was.
+    Raises InputError if the document cannot be read or written, or does not have these lines. The document then stays
+    unchanged.
     """
     begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     try:
@@ -57,9 +59,9 @@ def insert(text: str, document: Path, mark: str) -> None:
 
 
 def inserted(document: Path, mark: str) -> str | None:
-    """What stands between the lines <!-- mark --> and <!-- /mark --> of a document; None without such lines.
+    """The text between the lines <!-- mark --> and <!-- /mark --> of a document; None if it does not have these lines.
 
-    Raises InputError where the document cannot be read.
+    Raises InputError if the document cannot be read.
     """
     try:
         _, found, rest = document.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")

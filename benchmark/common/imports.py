@@ -1,12 +1,12 @@
-"""Make `import torchvision` and `import avalanche` work, quietly; import this module before either of them.
+"""Makes `import torchvision` and `import avalanche` work without warnings. Import this module before either of them.
 
-Where torch is a CPU build and torchvision was built for CUDA, torchvision's compiled operators do not load
-and its import fails with "operator torchvision::nms does not exist". Nothing here uses those operators:
-declaring the two schemas that the import looks up is enough.
+If torch is a CPU build and torchvision was built for CUDA, torchvision's compiled operators do not load, and its import
+fails with "operator torchvision::nms does not exist". The suite does not use these operators. Declaring the two schemas
+that the import looks up is enough.
 
-Avalanche reads ~/.avalanche/config.json as it is imported, and writes it first where it is missing, which
-fails without a home directory that can be written, and where two processes do it at the same time. So where
-the file is not there and sound, Avalanche is imported here, with a temporary home.
+Avalanche reads ~/.avalanche/config.json when it is imported, and creates the file if it is missing. Creating it fails
+if the home directory is not writable, or if two processes create it at the same time. So if the file is missing or
+damaged, this module imports Avalanche with a temporary home directory.
 """
 
 import importlib
@@ -32,7 +32,7 @@ def _operators_load() -> bool:
     """Whether torchvision's compiled operators load into this torch (loading them twice does no harm)."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
-        return True  # no torchvision at all: its own import will say so
+        return True  # torchvision is not installed, and its import will say so
     folder = Path(spec.origin).parent
     binaries = [*folder.glob("_C*.so"), *folder.glob("_C*.pyd")]
     try:
@@ -44,7 +44,7 @@ def _operators_load() -> bool:
 
 
 def _stand_in() -> torch.library.Library | None:
-    """Declare the schemas where the import would fail; they live only as long as the object returned."""
+    """Declare the schemas if the import would fail. They exist only as long as the returned object."""
     if "torchvision" in sys.modules or _operators_load():
         return None
     library = torch.library.Library("torchvision", "DEF")
@@ -54,7 +54,7 @@ def _stand_in() -> torch.library.Library | None:
 
 
 def _has_config() -> bool:
-    """Whether Avalanche finds its config.json in the home directory, and can read it."""
+    """Whether the home directory has a config.json that Avalanche can read."""
     try:
         text = Path(os.path.expanduser("~"), ".avalanche/config.json").read_text(encoding="utf-8")
         return isinstance(json.loads(text)["dataset_location"], str)
@@ -63,7 +63,7 @@ def _has_config() -> bool:
 
 
 def _import_with_temporary_home() -> None:
-    """Import Avalanche, and let it keep its data sets where it would with the home directory there is."""
+    """Import Avalanche with a temporary home directory. Its data sets stay below the real one."""
     location, before = os.path.expanduser("~/.avalanche/data"), os.environ.get("HOME")
     try:
         with tempfile.TemporaryDirectory(prefix="home-") as home:
@@ -79,7 +79,7 @@ def _import_with_temporary_home() -> None:
 
 
 _LIBRARY = _stand_in()
-# Avalanche imports a solver front end for a strategy that is not used here, and the front end warns.
+# Avalanche imports qpsolvers for a strategy that the suite does not use, and qpsolvers warns if it has no solver.
 warnings.filterwarnings("ignore", message="no QP solver found", category=UserWarning)
 if "avalanche" not in sys.modules and not _has_config():
     _import_with_temporary_home()

@@ -1,4 +1,4 @@
-"""Python files and classes that people bring: loaded, named in messages, and blamed for their own errors."""
+"""External code, that is Python files and classes of users: loading it, and reporting its errors by file and line."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 @contextmanager
 def errors_told(method: type[Method]) -> Iterator[None]:
-    """What an external method raises here becomes a UnitError that names its file and line."""
+    """Inside the block, an exception of an external method becomes a UnitError that names its file and line."""
     try:
         yield
     except InputError:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:
         if not is_external(method):
-            raise  # the suite's own defect
+            raise  # a defect of the suite, which needs its traceback
         raise UnitError(
-            f"{place_of(error, file_of(method))}; its run ends here, finished runs are "
-            "recorded and the same command goes on from there; python -m benchmark check-method may tell more"
+            f"{place_of(error, file_of(method))}; this run ends, finished runs are recorded, and the same command "
+            "continues from there; python -m benchmark check-method may tell more"
         ) from error
 
 
 def is_external(method: type[Method]) -> bool:
-    """Whether a method is not of the suite itself."""
+    """Whether a method is not one of the suite's own."""
     return method.__module__.partition(".")[0] not in ("benchmark", "methods")
 
 
 def place_of(error: BaseException, file: str | None) -> str:
-    """'my_method.py, line 7: NameError: ...': the last line of `file` that the error came through."""
+    """The error and its place, as 'my_method.py, line 7: NameError: ...': the last line of `file` in the traceback."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     reason = str(error)
     if isinstance(error, SyntaxError) and error.filename == file:
@@ -54,27 +54,27 @@ def place_of(error: BaseException, file: str | None) -> str:
 
 
 def file_of(method: type[Method]) -> str | None:
-    """The file that holds a method."""
+    """The file that defines a method; None if it was not loaded from a file."""
     return getattr(sys.modules[method.__module__], "__file__", None)
 
 
 def shown(file: str | None) -> str:
-    """A path for people: from the current directory where it lies below."""
+    """A path as messages show it: relative to the current directory if it lies below it."""
     here = Path.cwd()
     return str(Path(file).relative_to(here)) if file and Path(file).is_relative_to(here) else str(file)
 
 
 _changed: dict[str, list[str]] = {}
-"""By module: the parts of the process's state that it changed as it was loaded; they were put back."""
+"""By module: the parts of the process's state that loading it changed. They were restored."""
 _HARMLESS = ("the environment variables", "torch's random state", "NumPy's random state", "Python's random state")
-"""Libraries change these as they are imported, and no number of a run depends on them."""
+"""Importing a library often changes these parts. No number of a run depends on them."""
 
 
 @contextmanager
 def sheltered() -> Iterator[list[str]]:
-    """External code may run inside the block: it cannot end the process silently, and what it changes is put back.
+    """Inside the block, external code cannot end the process by os._exit. After it, the process's state is restored.
 
-    Gives a list, which holds the names of the changed parts of the process's state after the block.
+    Yields a list. After the block, it holds the names of the parts of the state that the code had changed.
     """
     from benchmark.common.process_state import kept  # loads torch
 
@@ -92,7 +92,7 @@ def sheltered() -> Iterator[list[str]]:
 
 @contextmanager
 def unchanged(method: type[Method]) -> Iterator[None]:
-    """Raises UnitError where an external method changed the state of the process inside the block."""
+    """Raises UnitError if an external method changes the state of the process inside the block."""
     if not is_external(method):
         yield
         return
@@ -106,13 +106,13 @@ def unchanged(method: type[Method]) -> Iterator[None]:
 
 
 def check_import(method: type[Method]) -> None:
-    """Raises UnitError where the module of an external method changed the state of the process as it was loaded."""
+    """Raises UnitError if loading the module of an external method changed the state of the process."""
     names = [name for name in _changed.get(method.__module__, ()) if name not in _HARMLESS]
     if names:
-        raise UnitError(f"{shown(file_of(method))} {LEAVE_AS_FOUND.format(' and '.join(names))} (as it is loaded)")
+        raise UnitError(f"{shown(file_of(method))} {LEAVE_AS_FOUND.format(' and '.join(names))} (when it is loaded)")
 
 
-LEAVE_AS_FOUND = "changes {}; a method must leave the process as it found it"
+LEAVE_AS_FOUND = "changes {}; a method must not change the state of the process"
 
 
 def _content(file: str, option: str) -> bytes:
@@ -127,9 +127,9 @@ def _content(file: str, option: str) -> bytes:
 
 
 def attribute(module: str, path: str, option: str) -> object:
-    """What an installed module has at a path of attributes, as an entry point names it.
+    """The object at a dotted path of attributes in an installed module, as an entry point names it.
 
-    Raises InputError, one line, where it cannot be loaded.
+    Raises InputError, one line, if it cannot be loaded.
     """
     file = None
     try:
@@ -146,15 +146,16 @@ def attribute(module: str, path: str, option: str) -> object:
 
 
 def classes_of(module: ModuleType) -> list[type]:
-    """The classes that a module defines itself."""
+    """The classes that a module defines itself, not those that it imports."""
     return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
 
 
 def module_of_file(file: str, option: str = "--method") -> ModuleType:
-    """Run a file as a module of its own.
+    """Load a Python file as a new module.
 
-    Its text is kept as it was read: the code's version, and lines that errors name, are those of the code that
-    runs, should the file be edited meanwhile.
+    option: the option of the command line that named the file, for messages. Raises InputError, one line, if the file
+    cannot be read or fails. `linecache` keeps the text that was read. So if somebody edits the file later, the code's
+    version and the lines in errors are still those of the running code.
     """
     content = _content(file, option)
     module = ModuleType(f"clbench_{Path(file).stem}_{sha256(file.encode()).hexdigest()[:8]}")
@@ -162,7 +163,7 @@ def module_of_file(file: str, option: str = "--method") -> ModuleType:
     sys.modules[module.__name__] = module
     folder = os.path.dirname(file)
     if folder not in sys.path:
-        sys.path.append(folder)  # last: what lies beside the file may be imported, and take the place of nothing
+        sys.path.append(folder)  # last, so that modules in the folder of the file hide no installed module
     try:
         with sheltered() as _changed[module.__name__]:
             exec(compile(content, file, "exec"), module.__dict__)

@@ -1,4 +1,4 @@
-"""Memory that runs out, as an error of what was asked for."""
+"""Errors for memory that runs out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from methods.errors import UnitError
 
 @contextmanager
 def refused(what: str) -> Iterator[None]:
-    """Within, memory that runs out raises UnitError: `what` was too large for it."""
+    """Inside the block, running out of memory raises UnitError. what: the work that was too large."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_lack(error):
             raise
         raise UnitError(
-            f"{what}: there is not enough memory; take fewer --jobs or seeds, or smaller settings by --set. "
+            f"{what}: there is not enough memory; use fewer --jobs or seeds, or give smaller settings by --set. "
             "Finished runs are recorded"
         ) from None
 

@@ -1,4 +1,4 @@
-"""The state of a process that code of others may leave changed, and how it is put back."""
+"""The state of a process that external code may change: reading it, comparing it and restoring it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ State = dict[str, object]
 
 
 class _Part(NamedTuple):
-    """A part of the state: how it is read, and how it is set; None where it cannot be put back."""
+    """A part of the state."""
 
     read: Callable[[], object]
-    put: Callable[[object], object] | None
+    put: Callable[[object], object] | None  # sets the part to a value that `read` returned; None: no such function
 
 
 def _denormals_are_zero() -> bool:
@@ -54,7 +54,7 @@ _PARTS: dict[str, _Part] = {
 
 
 def state() -> State:
-    """What the parts of the process's state are now, by name."""
+    """The current values of all parts, by name."""
     return {name: part.read() for name, part in _PARTS.items()}
 
 
@@ -66,9 +66,9 @@ def changed(before: State) -> list[str]:
 
 @contextmanager
 def kept() -> Iterator[list[str]]:
-    """Code that runs inside the block leaves the process as it was: what it changes is put back.
+    """Restore the state of the process after the block.
 
-    Gives a list, which holds the names of the changed parts after the block.
+    Yields a list. After the block, it holds the names of the parts that the block had changed.
     """
     before, names = state(), []
     generators = torch.get_rng_state(), np.random.get_state(), random.getstate()
@@ -79,7 +79,7 @@ def kept() -> Iterator[list[str]]:
         for name in names:
             put = _PARTS[name].put
             if put is not None:
-                with suppress(OSError):  # the directory is gone
+                with suppress(OSError):  # the current directory may have been deleted
                     put(before[name])
         torch.set_rng_state(generators[0])
         np.random.set_state(generators[1])
@@ -87,7 +87,7 @@ def kept() -> Iterator[list[str]]:
 
 
 def _differs(before: object, now: object) -> bool:
-    if isinstance(before, _Functions):  # what was added since did not take the place of anything
+    if isinstance(before, _Functions) and isinstance(now, _Functions):  # an added function patches nothing
         return any(now.get(name, place) != place for name, place in before.items())
     return before != now
 
@@ -97,7 +97,7 @@ def _digest(value: object) -> str:
 
 
 class _Functions(dict):
-    """The identities of functions by owner and name: another identity means that one was patched."""
+    """The identities of functions by owner and name. A changed identity means that the function was patched."""
 
 
 def _functions(*owners: ModuleType | type) -> _Functions:

@@ -1,4 +1,4 @@
-"""Random numbers: one generator a seed, so that no seed disturbs another."""
+"""Random numbers. Each seed has its own generator, so that seeds are independent."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 BLOCK_NUMBERS = 2**18
-"""How many numbers of one kind a seed draws ahead, at most: a call costs more than the numbers it draws."""
+"""Maximum number of values that a seed draws ahead for one request: the call costs more than the values."""
 THREADS = 16
-"""That draw for as many seeds at a time, beside a GPU."""
+"""Threads that draw in parallel, one seed each, if training runs on a GPU."""
 
 
 class Asked(NamedTuple):
-    """Numbers that were asked for: of what shape and type, drawn ahead or at once."""
+    """A request for random numbers: their shape without S, their type, and whether they are drawn ahead in blocks."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
 
 
 class Randomness:
-    """The generators of S seeds. Draws come out as [S, ...]; a seed's draws are the same in any company."""
+    """The generators of S seeds. Draws are [S, ...]. A seed's draws do not depend on the other seeds."""
 
     def __init__(self, seeds: list[int], device: torch.device) -> None:
         self.device = device
@@ -35,28 +35,28 @@ class Randomness:
         self._ahead: dict[Asked, tuple[Tensor, int]] = {}
         self._noted: list[Asked] | None = None
         self._given: Iterator[Tensor] | None = None
-        # beside a GPU the cores are free, and drawing would keep it waiting
+        # with a GPU the CPU cores are idle, and the GPU would wait for numbers drawn one seed after another
         self._each = ThreadPoolExecutor(THREADS).map if device.type == "cuda" else map
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Uniform in [0, 1), [S, *shape], drawn ahead in blocks; do not change it in place."""
+        """Uniform numbers in [0, 1), [S, *shape], drawn ahead in blocks. Do not change them in place."""
         return self._numbers(Asked(shape, dtype, True))
 
     def draw(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Uniform in [0, 1), [S, *shape], drawn at once."""
+        """Uniform numbers in [0, 1), [S, *shape], drawn immediately."""
         return self._numbers(Asked(shape, dtype, False))
 
     def answer(self, asked: Asked) -> Tensor:
-        """The next numbers of this shape and type."""
+        """The next numbers for a request."""
         return self._from_ahead(asked) if asked.ahead else self._drawn(asked.shape, asked.dtype)
 
     def room(self, asked: Asked) -> Tensor:
-        """Room for such numbers."""
+        """A tensor of zeros for the numbers of a request, on the device."""
         return torch.zeros(len(self.generators), *asked.shape, dtype=asked.dtype, device=self.device)
 
     @contextmanager
     def noted(self) -> Iterator[list[Asked]]:
-        """What is asked for meanwhile, in its order."""
+        """Collect the requests that are made inside the block, in order."""
         self._noted = []
         try:
             yield self._noted
@@ -65,7 +65,7 @@ class Randomness:
 
     @contextmanager
     def given(self, numbers: Iterable[Tensor]) -> Iterator[None]:
-        """Whoever asks meanwhile is given these."""
+        """Inside the block, return these tensors instead of drawing."""
         self._given = iter(numbers)
         try:
             yield
@@ -77,7 +77,7 @@ class Randomness:
         return torch.stack([torch.randperm(count, generator=generator) for generator in self.generators])
 
     def begin_phase(self) -> None:
-        """Forget what was drawn ahead, so that the generators' states alone say how a run goes on."""
+        """Discard numbers drawn ahead, so that the states of the generators alone determine all later draws."""
         self._ahead.clear()
 
     def state(self) -> Tensor:
@@ -85,7 +85,7 @@ class Randomness:
         return torch.stack([generator.get_state() for generator in self.generators])
 
     def restore(self, state: Tensor) -> None:
-        """Take back what `state` gave."""
+        """Restore states that `state` returned."""
         for generator, row in zip(self.generators, state, strict=True):
             generator.set_state(row.clone())  # a view crashes torch 2.13
         self._ahead.clear()
@@ -106,7 +106,7 @@ class Randomness:
         return block[:, position]
 
     def _drawn(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        pinned = self.device.type == "cuda"  # else the copy would wait for the steps before it
+        pinned = self.device.type == "cuda"  # a copy from unpinned memory would wait for pending GPU work
         numbers = torch.empty(len(self.generators), *shape, dtype=dtype, pin_memory=pinned)
 
         def fill(row: Tensor, generator: torch.Generator) -> None:

@@ -1,4 +1,4 @@
-"""The global random generators of Python, numpy and PyTorch, for code that draws from them."""
+"""Seeds the global random generators of Python, NumPy and PyTorch for code that draws from them."""
 
 import random
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """They begin with the seed, and are put back afterwards."""
+    """Inside the block, the global generators start from the seed. After it, their states are restored."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         random.seed(seed)
@@ -25,16 +25,17 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def drawing(seed: int, device: torch.device) -> Iterator[None]:
-    """As `seeded`, at a third of its cost, for every step of training: of all GPUs only `device` is seeded.
+    """Like `seeded` at a third of its cost, cheap enough for every training step. Of all GPUs it seeds only `device`.
 
-    NumPy's global generator loses the Gaussian number that it may keep from a pair.
+    NumPy's legacy generator draws Gaussian numbers in pairs and caches the second one. That number is lost.
     """
-    python, numpy = random.getstate(), np.random.get_bit_generator()
+    # NumPy's types lack both functions
+    python, numpy = random.getstate(), np.random.get_bit_generator()  # type: ignore[attr-defined]
     torch_generators = [torch.default_generator]
     if device.type == "cuda":
         torch_generators.append(torch.cuda.default_generators[device.index or torch.cuda.current_device()])
     states = [generator.get_state() for generator in torch_generators]
-    np.random.set_bit_generator(_SPARE)
+    np.random.set_bit_generator(_SPARE)  # type: ignore[attr-defined]
     try:
         random.seed(seed)
         np.random.seed(seed)
@@ -43,7 +44,7 @@ def drawing(seed: int, device: torch.device) -> Iterator[None]:
         yield
     finally:
         random.setstate(python)
-        np.random.set_bit_generator(numpy)
+        np.random.set_bit_generator(numpy)  # type: ignore[attr-defined]
         for generator, state in zip(torch_generators, states, strict=True):
             generator.set_state(state)
 

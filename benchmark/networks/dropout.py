@@ -1,4 +1,4 @@
-"""Dropout: what the units of a layer are multiplied by."""
+"""Dropout masks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def mask(draws: Tensor, share: float) -> Tensor:
-    """0 for each unit that is dropped, a `share` of them, else 1 / (1 - share), which makes up for those.
+    """The factor of each unit: 0 with probability `share` (the unit is dropped), else 1 / (1 - share).
 
-    draws: float32, uniform in [0, 1), one for each unit.
+    draws: float32, uniform in [0, 1), one number per unit.
     """
-    # numbers, not bools: a product with a bool takes twice as long
+    # float32, because a product with a bool tensor takes twice as long
     return torch.ge(draws, share, out=torch.empty_like(draws)).mul_(1 / (1 - share))

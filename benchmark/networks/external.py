@@ -1,7 +1,7 @@
-"""Networks by name: the suite's own, and functions of Python files and modules that return a torch.nn.Module.
+"""Networks by name: the suite's own, and external functions that return a torch.nn.Module.
 
-A network is named by a built-in id (`mlp`); by a file that holds a function `network(shape, outputs)` (`./net.py`); by
-a file and another function (`./net.py:wide`); or as `package.module:function`.
+The name of a network is a built-in id (`mlp`), a file with a function `network(shape, outputs)` (`./net.py`), a file
+and another function (`./net.py:wide`), or `package.module:function`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from methods.settings import Settings
 
 FUNCTION = "network"
-"""The name of the function that a file is asked for."""
+"""The function that is used if only a file is named."""
 
 
 def is_code(spec: str) -> bool:
@@ -38,27 +38,27 @@ def is_code(spec: str) -> bool:
 
 
 def file_of(spec: str) -> str | None:
-    """The file in a name typed after --network; None where it names no file."""
+    """The file in a name typed after --network; None if it does not name a file."""
     place, _ = _parts(spec)
     return place if is_code(place) else None
 
 
 def canonical(spec: str) -> str:
-    """The name as it holds in any process of this machine: a file by its absolute path, the others as they are."""
+    """The name in a form that is valid in every process of this machine: with the absolute path of its file, if any."""
     file = file_of(spec)
     return spec if file is None else at(spec, os.path.abspath(os.path.expanduser(file)))
 
 
 def at(spec: str, file: str) -> str:
-    """The name with its file at another place."""
+    """The name with another path for its file."""
     _, function = _parts(spec)
     return f"{file}:{function}" if function else file
 
 
 def network_named(spec: str) -> NetworkKind:
-    """The network of a canonical name; the same one, as it was loaded first, for the life of the process.
+    """The network with a canonical name. A process loads each network once.
 
-    Raises InputError, one line that names file, line and error, where there is none.
+    Raises InputError, one line that names file, line and error, if there is no such network.
     """
     if spec in NETWORKS:
         return NETWORKS[spec]
@@ -89,7 +89,7 @@ def _external(spec: str) -> NetworkKind:
 
 
 def check_arguments(spec: str, arguments: Mapping[str, object]) -> None:
-    """Raises InputError where a network does not take one of the arguments network.NAME, or lacks one."""
+    """Raises InputError if a network does not take one of the arguments network.NAME, or if one is missing."""
     kind = network_named(spec) if spec else None
     if kind is not None and kind.source is not None:
         _, function = _loaded(spec)
@@ -98,7 +98,7 @@ def check_arguments(spec: str, arguments: Mapping[str, object]) -> None:
         name = next(iter(arguments))
         raise InputError(
             f"--set: 'network.{name}' is an argument of an external network (--network ./net.py); "
-            "the sizes of the suite's own are the settings hidden and dropout"
+            "the suite's own networks have the settings hidden and dropout"
         )
 
 
@@ -121,22 +121,24 @@ def _build(
 
 
 def _parts(spec: str) -> tuple[str, str]:
-    """File or module, and function ('' where none is named)."""
+    """The file or module in a name, and the function ('' if the name has none)."""
     place, colon, function = spec.rpartition(":")
     return (place, function) if colon else (spec, "")
 
 
 def _id(spec: str) -> str:
-    """What a network is called in records: the stem of its file, and the function where it is another."""
+    """The name of a network in records: the stem of its file, with the function if that is not FUNCTION."""
     place, function = _parts(spec)
     file = file_of(spec)
     if file is None:
         return spec
     stem = Path(place).stem
     if Path(place).suffix != ".py" or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}", stem):
-        raise InputError(f"--network: {shown(file)} is no Python file named with letters, digits, '_' and '-'")
+        raise InputError(
+            f"--network: {shown(file)} is not a Python file with a name of letters, digits, '_' and '-'; rename it"
+        )
     if stem in NETWORKS:
-        raise InputError(f"--network: {shown(file)} would be called {stem}, a network of the suite; rename the file")
+        raise InputError(f"--network: {shown(file)} has the name of the suite's network '{stem}'; rename the file")
     return f"{stem}:{function}" if function and function != FUNCTION else stem
 
 
@@ -153,7 +155,7 @@ def _loaded(spec: str) -> tuple[ModuleType, Callable[..., object]]:
     for part in name.split("."):
         function = getattr(function, part, None)
     if not callable(function):
-        what = "is no function" if function is not None else "is not there"
+        what = "is not a function" if function is not None else "is missing"
         raise InputError(
             f"--network: {shown(place)}: {name or 'its function'} {what}; write def {name or FUNCTION}(shape, outputs) "
             "that returns a torch.nn.Module"
@@ -163,7 +165,7 @@ def _loaded(spec: str) -> tuple[ModuleType, Callable[..., object]]:
 
 @cache
 def _file(file: str) -> ModuleType:
-    return module_of_file(file, "--network")  # once, though two of its functions may be asked for
+    return module_of_file(file, "--network")  # cached, because a run may name two functions of one file
 
 
 def _module(spec: str, name: str) -> ModuleType:
@@ -187,8 +189,8 @@ def _check_signature(spec: str, function: Callable[..., object]) -> None:
     if len(_given_by_the_suite(function)) < 2 and not takes_any:
         takes = ", ".join(str(each) for each in parameters)
         raise InputError(
-            f"--network: {shown(spec)}: it takes ({takes}) and must take (shape, outputs): the shape of one example "
-            "and the number of outputs"
+            f"--network: {shown(spec)}: the function takes ({takes}); it must take (shape, outputs), the shape of one "
+            "example and the number of outputs"
         )
 
 

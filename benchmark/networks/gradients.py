@@ -1,8 +1,8 @@
-"""Gradients of S networks: as numbers, or as the factors that a linear layer's gradient is made of.
+"""Gradients of S networks, as numbers or as the factors of the gradients of linear layers.
 
-The gradient of a linear layer is inputs^T errors, a product of two thin matrices with the batch as inner
-dimension. Kept as factors it is never written out: an inner product of two gradients needs only the B x B products
-of their factors, a difference joins the batches, and a step adds the product to the weights in one call.
+The gradient of a linear layer is inputs^T errors, a product of two thin matrices with the batch as inner dimension. The
+factored form avoids computing this product. An inner product of two gradients needs only the B x B products of their
+factors, a difference concatenates the batches, and a step adds the product to the weights in one call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Views = Callable[[Tensor], list[tuple[Tensor, Tensor]]]
 
 @dataclass(frozen=True)
 class Factored:
-    """Gradient of a stack of linear layers: for layer l, inputs[l] [S, B, in] and errors[l] [S, B, out]."""
+    """Gradient of a stack of linear layers. Layer l has the factors inputs[l] [S, B, in] and errors[l] [S, B, out]."""
 
     inputs: list[Tensor]
     errors: list[Tensor]
@@ -27,7 +27,7 @@ class Factored:
     parameters: int  # P
 
     def dot(self, other: Factored) -> Tensor:
-        """Inner products, [S]: sum_l sum_bc (x_b.x'_c + 1)(d_b.d'_c), the 1 for the bias."""
+        """Inner products, [S]: sum_l sum_bc (x_b.x'_c + 1)(d_b.d'_c). The 1 accounts for the bias."""
         total = 0
         for x, d, x2, d2 in zip(self.inputs, self.errors, other.inputs, other.errors, strict=True):
             products = torch.bmm(x, x2.transpose(1, 2)).add_(1) * torch.bmm(d, d2.transpose(1, 2))
@@ -35,7 +35,7 @@ class Factored:
         return total
 
     def minus(self, scale: Tensor, other: Factored) -> Factored:
-        """self - scale * other, scale [S]; the factors are joined along the batch."""
+        """self - scale * other, by concatenation of the factors along the batch. scale: [S]."""
         inputs = [torch.cat(pair, 1) for pair in zip(self.inputs, other.inputs, strict=True)]
         errors = [
             torch.cat((mine, theirs * -scale[:, None, None]), 1)
@@ -44,7 +44,7 @@ class Factored:
         return Factored(inputs, errors, self.views, self.parameters)
 
     def dense(self) -> Tensor:
-        """The gradient as numbers, [S, P]."""
+        """The gradient as a tensor [S, P]."""
         flat = self.inputs[0].new_zeros(self.inputs[0].shape[0], self.parameters)
         self.add_to(flat, 1.0, keep=0.0)
         return flat
@@ -61,10 +61,13 @@ class Factored:
 
 
 class Parts:
-    """A gradient as numbers, parameter by parameter: a step adds them where they belong, without a copy in a row."""
+    """A gradient as one tensor [S, *shape] per parameter. A step adds these without copying them into one row.
+
+    views: cuts a tensor [S, P] into the parameters.
+    """
 
     def __init__(self, values: list[Tensor], views: Callable[[Tensor], list[Tensor]]) -> None:
-        self.values, self.views = values, views  # views: cuts a tensor [S, P] into the parameters
+        self.values, self.views = values, views
 
     def dot(self, other: Parts) -> Tensor:
         """Inner products, [S]."""
@@ -75,7 +78,7 @@ class Parts:
         return self._row.minus(scale, other._row)
 
     def dense(self) -> Tensor:
-        """The gradient as one row of numbers a seed, [S, P]."""
+        """The gradient as a tensor [S, P]."""
         return self._row.dense()
 
     def add_to(self, flat: Tensor, scale: float, keep: float = 1.0) -> None:
@@ -94,7 +97,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Dense:
-    """A gradient as numbers, [S, P]."""
+    """A gradient as one tensor [S, P]."""
 
     values: Tensor
 

@@ -1,4 +1,4 @@
-"""The MLP of the MNIST streams, S of them side by side."""
+"""The MLP for the MNIST streams: S networks that train together."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from methods.batch import Batch
 from methods.method import Loss, Snapshot
 
 CACHE_LINE = 16
-"""Numbers in one. Where weights do not begin with one, reads and writes straddle two, and products take longer."""
+"""Number of float32 values in a cache line. Weights that do not start at a cache line slow down matrix products."""
 
 
 class MLP:
-    """D-H-H-outputs with ReLU, weights and biases drawn as PyTorch's nn.Linear draws them.
+    """An MLP with layer sizes D-H-H-outputs and ReLU. Weights and biases are initialized like those of nn.Linear.
 
-    theta [S, P] holds, layer after layer, the weight [in, out] and then the bias [out] of each seed's network, and
-    zeros up to the next cache line.
-    The gradient is worked out by hand and kept as factors (see benchmark/networks/gradients.py); tests hold it against
-    autograd. Dropout follows each hidden ReLU, as in the published model.
+    theta: [S, P]. A row holds the weight [in, out] and the bias [out] of each layer in order, and zeros up to the next
+    cache line.
+    The gradient is derived by hand and kept in factored form (see benchmark/networks/gradients.py). Tests compare it
+    with autograd. Dropout follows each hidden ReLU, as in the published model.
     """
 
     def __init__(self, pixels: int, hidden: int, heads: int, classes: int, dropout: float, random: Randomness) -> None:
@@ -56,10 +56,10 @@ class MLP:
         return layers
 
     def _cut(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
-        return self._layers if flat is self.theta else self.views(flat)  # every step asks for theta's
+        return self._layers if flat is self.theta else self.views(flat)  # every step needs the views of theta
 
     def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Factored:
-        """Gradient of each seed's loss over its batch, or of its mean cross-entropy, under dropout."""
+        """Gradient of each seed's loss over its batch, by default of its mean cross-entropy, with dropout."""
         images, draws, layers = batch.images.flatten(2), self._draws(batch), len(self._layers)
         if loss is None:
             factors = self._passes(images, batch.labels, batch.heads, *draws)
@@ -69,7 +69,7 @@ class MLP:
         return Factored([images, *factors[: layers - 1]], factors[layers - 1 :], self._cut, self.theta.shape[1])
 
     def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
-        """Outputs in training mode, or of a snapshot in evaluation mode. See `methods.method.Network`."""
+        """Outputs in training mode, or those of a snapshot in evaluation mode. See `methods.method.Network`."""
         layers = self._layers if snapshot is None else self.views(snapshot["theta"])
         draws = self._draws(batch) if snapshot is None else []
         outputs = self._forward(layers, batch.images.flatten(2), draws)[1]
@@ -84,7 +84,7 @@ class MLP:
         return [self.random.uniform(examples, units, dtype=torch.float32) for units in hidden]
 
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> list[Tensor]:
-        """The inputs of all layers but the first, and the errors of all layers."""
+        """The inputs of all layers except the first, followed by the errors of all layers."""
         inputs, outputs = self._forward(self._layers, images, draws)
         return inputs[1:] + self._back(inputs, output_errors(outputs, Batch(images, labels, heads), self.heads))
 
@@ -100,17 +100,17 @@ class MLP:
         return inputs, torch.baddbmm(bias, inputs[-1], weight)
 
     def _back(self, inputs: list[Tensor], last: Tensor) -> list[Tensor]:
-        """The errors of all layers, from those of the last, [S, B, heads * C]."""
+        """The errors of all layers. last: those of the last layer, [S, B, heads * C]."""
         errors = [last]
         for (weight, _), unit in zip(reversed(self._layers[1:]), reversed(inputs[1:])):
             error = torch.bmm(errors[0], weight.transpose(1, 2))
-            # A unit that ReLU or dropout silenced is 0, one that passed is positive and was scaled by 1 / keep.
+            # ReLU and dropout set a unit to 0. All other units are positive, scaled by 1 / (1 - dropout).
             error = torch.ops.aten.threshold_backward(error, unit, 0)
             errors.insert(0, error.mul_(1 / (1 - self.dropout)) if self.dropout else error)
         return errors
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
-        """Outputs [N, C] of one head of the network of index `seed` for images [N, ...], without dropout."""
+        """Outputs [N, C] of one head of the network with index `seed` for images [N, ...], without dropout."""
         unit = images.flatten(1)
         for weight, bias in self._layers[:-1]:
             unit = torch.addmm(bias[seed], unit, weight[seed]).relu_()

@@ -1,10 +1,11 @@
-"""Any torch.nn.Module as a network of the suite: S independent copies, trained one after the other by autograd."""
+"""Any torch.nn.Module as a network of the suite: S independent copies, trained one after another by autograd."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -30,16 +31,17 @@ def mean_cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
 class ModuleNetwork:
     """S modules that a function makes, each with its own initial values, buffers and random numbers.
 
-    theta [S, P] holds the trainable parameters of each seed, in the order of nn.Module.named_parameters; the modules'
-    parameters are views of it. Whatever a module draws (initial values, dropout) it draws from the global generators
-    of Python, NumPy and PyTorch, which are seeded before each call from the run's own generator of that seed.
-    Raises UnitError, one line, where the module does not fit or fails.
+    theta: [S, P], the trainable parameters of each module in the order of nn.Module.named_parameters. The parameters of
+    the modules are views of theta.
+    A module draws random numbers (initial values, dropout) from the global generators of Python, NumPy and PyTorch. The
+    suite seeds them before each call from the run's generator for that seed.
+    Raises UnitError, one line, if a module fails or does not fit.
     """
 
     def __init__(
         self, make: Callable[[], object], heads: int, classes: int, random: Randomness, file: str | None = None
     ) -> None:
-        """make: returns a new module for heads * classes outputs; file: the file to name where the module fails."""
+        """make: returns a new module with heads * classes outputs. file: the file that messages name."""
         self.heads, self.classes, self.random, self.file = heads, classes, random, file
         self._own_seeds = self._drawn_seeds(ahead=False)
         self.modules = [self._made(make, seed) for seed in self._own_seeds]
@@ -57,7 +59,7 @@ class ModuleNetwork:
 
     @property
     def buffers(self) -> dict[str, Tensor]:
-        """All tensors of the modules that are not in theta, as running statistics: '<index of the seed>.<name>'."""
+        """The tensors of the modules outside theta, such as running statistics: '<index of the seed>.<name>'."""
         found = {}
         for place, module in enumerate(self.modules):
             frozen = [(name, value.detach()) for name, value in module.named_parameters() if not value.requires_grad]
@@ -70,29 +72,29 @@ class ModuleNetwork:
         return [piece.view(len(flat), *shape) for piece, shape in zip(pieces, self.shapes.values(), strict=True)]
 
     def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Parts:
-        """Gradient of each seed's loss, by default the mean cross-entropy of its batch; in training mode.
+        """Gradient of each seed's loss over its batch, in training mode. The default loss is the mean cross-entropy.
 
-        It updates buffers, as running statistics. With every_head the loss is given the outputs [S, B, H, C] of all
-        heads. Raises ValueError where the loss does not return [S] numbers that depend on the outputs.
+        The call updates buffers such as running statistics. With every_head, the loss gets the outputs [S, B, H, C] of
+        all heads. Raises ValueError if the loss does not return [S] numbers that depend on the outputs.
         """
         with torch.enable_grad():
             outputs = self._forward(batch)
             total = summed_loss(loss or mean_cross_entropy, outputs, batch, self.heads, every_head)
             every = [parameter for parameters in self.parameters for parameter in parameters]
-            with self._told():
+            with self._errors_located():
                 values = torch.autograd.grad(total, every, allow_unused=True, materialize_grads=True)
         count = len(self.shapes)
         rows = [values[start : start + count] for start in range(0, len(values), count)]
         return Parts([_side_by_side(same) for same in zip(*rows, strict=True)], self.views)
 
     def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
-        """Outputs [S, B, C] of each example's own head, or [S, B, H, C] of all heads; no gradient flows into them.
+        """Outputs [S, B, C] of each example's own head, or [S, B, H, C] of all heads, detached from autograd.
 
-        Without a snapshot in training mode: new random numbers are drawn, and buffers stay as they are. With a snapshot
-        in evaluation mode: of the network as it was, and nothing is drawn.
+        Without a snapshot, the network is in training mode; the call draws random numbers and does not change buffers.
+        With a snapshot, the network of the snapshot is in evaluation mode; the call draws nothing from the run.
         """
         with torch.no_grad():
-            outputs = self._forward(batch, keep=True) if snapshot is None else self._as_it_was(batch, snapshot)
+            outputs = self._forward(batch, keep=True) if snapshot is None else self._of_snapshot(batch, snapshot)
             return shown_outputs(outputs, batch, self.heads, every_head)
 
     def snapshot(self) -> Snapshot:
@@ -101,11 +103,14 @@ class ModuleNetwork:
         return {"theta": self.theta.clone()} | kept
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
-        """Outputs [N, C] of one head of the network of index `seed` for images [N, ...], in evaluation mode."""
+        """Outputs [N, C] of one head of the network with index `seed` for images [N, ...], in evaluation mode."""
         return own_logits(self._evaluated(seed, images, {}), head, self.classes)
 
     def _forward(self, batch: Batch, keep: bool = False) -> Tensor:
-        """Outputs [S, B, H * C]; a seed's random numbers do not depend on the seeds beside it. keep: the buffers."""
+        """Outputs [S, B, H * C] in training mode. keep: leave the buffers unchanged.
+
+        The random numbers of a seed do not depend on the other seeds.
+        """
         rows = []
         for module, images, seed in zip(self.modules, batch.images, self._drawn_seeds(ahead=True), strict=True):
             instead = {name: value.clone() for name, value in module.named_buffers()} if keep else {}
@@ -113,7 +118,7 @@ class ModuleNetwork:
                 rows.append(self._called(module, images, instead))
         return torch.stack(rows)
 
-    def _as_it_was(self, batch: Batch, snapshot: Snapshot) -> Tensor:
+    def _of_snapshot(self, batch: Batch, snapshot: Snapshot) -> Tensor:
         """Outputs [S, B, H * C] of a snapshot, in evaluation mode."""
         theta, rows = self.views(snapshot["theta"]), []
         for place, images in enumerate(batch.images):
@@ -133,8 +138,8 @@ class ModuleNetwork:
             module.train()
 
     def _called(self, module: nn.Module, images: Tensor, instead: Mapping[str, Tensor]) -> Tensor:
-        """What the module returns, with some parameters and buffers put in place of its own."""
-        with self._told():
+        """The outputs of a module, checked. instead: parameters and buffers that replace its own, by name."""
+        with self._errors_located():
             outputs = functional_call(module, dict(instead), (images,)) if instead else module(images)
         wanted = (len(images), self.heads * self.classes)
         if not isinstance(outputs, Tensor):
@@ -142,32 +147,32 @@ class ModuleNetwork:
         if outputs.shape != wanted or outputs.dtype != torch.float32:
             self._refuse(
                 f"the module returns {outputs.dtype} {list(outputs.shape)} for examples {list(images.shape)}; return "
-                f"torch.float32 {list(wanted)}: the examples of the batch by the outputs that the function is given"
+                f"torch.float32 {list(wanted)}: one row per example, with the number of outputs that the function gets"
             )
         if torch.is_grad_enabled() and not outputs.requires_grad:
             self._refuse(
-                "the outputs do not depend on a parameter by differentiable operations; is something detached?"
+                "the outputs do not depend on any parameter by differentiable operations; is something detached?"
             )
         return outputs
 
     def _drawn_seeds(self, ahead: bool) -> list[int]:
-        """A new seed of the global generators for each seed of the run, from its own generator."""
+        """For each seed of the run, a new seed for the global generators, drawn from the run's generator."""
         drawn = self.random.uniform(1) if ahead else self.random.draw(1, dtype=torch.float64)
         return [int(number * 2**32) for number in drawn.flatten().tolist()]
 
     def _made(self, make: Callable[[], object], seed: int) -> nn.Module:
-        with self._told(), torch.enable_grad(), drawing(seed, torch.device("cpu")):
+        with self._errors_located(), torch.enable_grad(), drawing(seed, torch.device("cpu")):
             module = make()
         if not isinstance(module, nn.Module):
             self._refuse(f"the function returns a {type(module).__name__}; return a torch.nn.Module")
         for name, value in [*module.named_parameters(), *module.named_buffers()]:
-            if isinstance(value, nn.parameter.UninitializedTensorMixin):
+            if nn.parameter.is_lazy(value):
                 self._refuse(f"'{name}' has no shape yet; give lazy layers their sizes, or call the module once")
         wrong = [(name, value.dtype) for name, value in _trainable(module) if value.dtype != torch.float32]
         if wrong:
             self._refuse(f"the parameter '{wrong[0][0]}' is {wrong[0][1]}; the suite trains torch.float32")
         if not list(_trainable(module)):
-            self._refuse("the module has no parameter to train")
+            self._refuse("the module has no trainable parameter; give it one")
         _give_storage(module)
         return module
 
@@ -177,11 +182,11 @@ class ModuleNetwork:
             self._refuse("two calls return modules that share parameters or buffers; make all of them in the function")
         for each in named:
             if {name: tuple(value.shape) for name, value in each.items()} != self.shapes:
-                self._refuse("two calls return modules of different parameters; their shapes must not be random")
+                self._refuse("two calls return modules with different parameters; their shapes must not be random")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What the module raises becomes a UnitError that names its file and line."""
+    def _errors_located(self) -> Iterator[None]:
+        """Inside the block, an exception of the module becomes a UnitError that names its file and line."""
         try:
             yield
         except InputError:
@@ -191,12 +196,12 @@ class ModuleNetwork:
                 raise
             raise UnitError(f"--network: {place_of(error, self.file)}; {_ADVICE}") from error
 
-    def _refuse(self, what: str) -> None:
+    def _refuse(self, what: str) -> NoReturn:
         raise UnitError(f"--network: {shown(self.file)}: {what}")
 
 
 def _side_by_side(rows: Sequence[Tensor]) -> Tensor:
-    """The rows of S seeds as [S, ...]; of one seed without a copy."""
+    """The tensors of S seeds as [S, ...]. The tensor of a single seed is not copied."""
     return torch.stack(rows) if len(rows) > 1 else rows[0][None]
 
 
@@ -204,12 +209,12 @@ _ADVICE = "finished runs are recorded; python -m benchmark check-network may tel
 
 
 def _trainable(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Frozen parameters keep their initial values, and are not in theta."""
+    """The trainable parameters by name. Frozen parameters keep their initial values and are not in theta."""
     return ((name, value) for name, value in module.named_parameters() if value.requires_grad)
 
 
 def _give_storage(module: nn.Module) -> None:
-    """Each buffer in memory of its own, as a file of state stores it; a buffer that two parts share stays shared."""
+    """Give each buffer contiguous memory of its own, which safetensors requires. Shared buffers stay shared."""
     own: dict[int, Tensor] = {}
     for part in module.modules():
         for name, value in list(part.named_buffers(recurse=False, remove_duplicate=False)):

@@ -1,4 +1,4 @@
-"""The networks by name: what each takes, how it is trained, and how it is built. Importing this loads no PyTorch."""
+"""The networks by name: their inputs, how they train and how they are built. This module does not import PyTorch."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     Net = MLP | ResNet18 | ModuleNetwork
 
 Shape = tuple[int, ...]
-"""Of one example: (D,) for a flat image, else (channels, height, width) or whatever the stream gives."""
+"""The shape of one example: (D,) for a flat image, (channels, height, width), or another shape of the stream."""
 
 Builder = Callable[..., "Net"]
-"""(shape, heads, classes, settings, random) -> networks of as many seeds as `random` has generators."""
+"""(shape, heads, classes, settings, random) -> S networks, one for each generator of `random`."""
 
 
 @dataclass(frozen=True)
 class NetworkKind:
-    """A kind of network; a shape of examples, a number of heads and of classes a head make a network of it."""
+    """A kind of network. `build` makes networks of this kind for a stream."""
 
     id: str
     title: str
-    takes: str  # the examples that it takes, for people
-    fits: Callable[[Shape], bool]  # whether it takes examples of this shape
+    takes: str  # the accepted examples, in words
+    fits: Callable[[Shape], bool]  # whether it accepts examples of this shape
     build: Builder
-    evaluation_batch: int  # test examples at a time on a CPU: as many as keep the activations in the cache
-    step_cost: float  # of a step on a CPU, in steps of the MLP; it only orders the work and scales the time left
-    stacked_on_cpu: bool  # whether the seeds of a unit train together on a CPU; else each seed is a unit
+    evaluation_batch: int  # test examples per batch on a CPU, chosen so that the activations stay in the cache
+    step_cost: float  # cost of a step on a CPU relative to the MLP's; used only to order work and to estimate time
+    stacked_on_cpu: bool  # whether the seeds of a unit train together on a CPU; if not, each seed is a unit
     recordable: bool = True  # whether a GPU can record its steps (benchmark/common/cuda_graphs.py)
     exact_on_gpu: bool = True  # whether a GPU repeats its numbers bit for bit
-    default_for: Callable[[Shape], bool] = lambda shape: False  # whether a stream of this shape has it by default
-    source: ModuleType | None = None  # the module that holds the function of an external network
+    default_for: Callable[[Shape], bool] = lambda shape: False  # whether it is the default for streams of this shape
+    source: ModuleType | None = None  # the module with the function of an external network
 
 
 def _mlp(shape: Shape, heads: int, classes: int, settings: Settings, random: Randomness) -> MLP:
@@ -80,8 +80,8 @@ _KINDS = (
         build=_resnet18,
         evaluation_batch=125,
         step_cost=40,
-        stacked_on_cpu=False,  # one seed keeps a core busy already
-        exact_on_gpu=False,  # convolutions are summed in another order each time
+        stacked_on_cpu=False,  # a single seed already keeps a core busy
+        exact_on_gpu=False,  # convolutions sum in an order that varies
         default_for=_is_cifar,
     ),
 )
@@ -90,17 +90,17 @@ NETWORKS: dict[str, NetworkKind] = {kind.id: kind for kind in _KINDS}
 
 
 def default_network(shape: Shape) -> str:
-    """The id of the network that a stream of such examples has by default; '' where none of the suite's does."""
+    """The id of the default network for examples of this shape; '' if the suite has none."""
     return next((kind.id for kind in _KINDS if kind.default_for(shape)), "")
 
 
 def title_of(network: str) -> str:
-    """What a stream's network is called."""
-    return NETWORKS[network].title if network else "no network of its own: give --network"
+    """The title of a stream's default network."""
+    return NETWORKS[network].title if network else "no default network: give --network"
 
 
 def check_fits(kind: NetworkKind | None, shape: Shape, stream: str) -> NetworkKind:
-    """The network, where it takes the examples of a stream. Raises InputError where it does not, or there is none."""
+    """The network, checked. Raises InputError if it is None or does not accept the examples of the stream."""
     shown = " x ".join(map(str, shape))
     if kind is None:
         raise InputError(
@@ -109,7 +109,7 @@ def check_fits(kind: NetworkKind | None, shape: Shape, stream: str) -> NetworkKi
         )
     if not kind.fits(shape):
         raise InputError(
-            f"--network: {kind.id} takes {kind.takes}, and {stream} has {shown}; "
+            f"--network: {kind.id} takes {kind.takes}, but {stream} has {shown}; "
             "give --network mlp, or a file of your own (docs/networks.md)"
         )
     return kind

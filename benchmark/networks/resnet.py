@@ -1,4 +1,4 @@
-"""The reduced ResNet-18 of Split CIFAR-100, S of them side by side."""
+"""The reduced ResNet-18 for Split CIFAR-100: S networks that train together."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from methods.batch import Batch
 from methods.method import Loss, Snapshot
 
 WIDTH = 20
-"""Channels of the first stage; the stages have 1, 2, 4 and 8 times as many, about 1.1 M parameters in all."""
+"""Channels of the first stage. The four stages have 1, 2, 4 and 8 times as many, which gives about 1.1 M parameters."""
 
 IMAGE_SIDE = 32
 
 
 class Block(NamedTuple):
-    """A residual block: two 3x3 convolutions, and a 1x1 one beside them where the shape changes."""
+    """A residual block: two 3x3 convolutions, and a 1x1 convolution as shortcut if the shape changes."""
 
     name: str
     inputs: int
@@ -40,7 +40,7 @@ def _blocks() -> list[Block]:
 
 
 def _shapes(outputs: int) -> dict[str, tuple[int, ...]]:
-    """Parameter shapes; a convolution's is [out, height, width, in], the channels-last order."""
+    """The shapes of the parameters by name. Convolutions have [out, height, width, in], the channels-last order."""
     shapes: dict[str, tuple[int, ...]] = {"stem": (WIDTH, 3, 3, 3), "stem.norm": (2, WIDTH)}
     for name, inputs, width, stride in _blocks():
         shapes |= {f"{name}.first": (width, 3, 3, inputs), f"{name}.first.norm": (2, width)}
@@ -51,7 +51,7 @@ def _shapes(outputs: int) -> dict[str, tuple[int, ...]]:
 
 
 def _dropout_shapes(examples: int) -> list[tuple[int, ...]]:
-    """Both dropouts of every block, a number for each unit: [B, side, side, channels]."""
+    """The shapes [B, side, side, channels] of the random numbers for the two dropouts of each block."""
     side, shapes = IMAGE_SIDE, []
     for _, _, channels, stride in _blocks():
         side //= stride
@@ -60,17 +60,17 @@ def _dropout_shapes(examples: int) -> list[tuple[int, ...]]:
 
 
 def _cut(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """A tensor [S, n] as views [S, *shape], one after the other."""
+    """Consecutive views [S, *shape] of a tensor [S, n]."""
     pieces = flat.split([math.prod(shape) for shape in shapes], dim=1)
     return [piece.view(len(flat), *shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
 
 class ResNet18:
-    """As in the published model: batch norm comes after ReLU, dropout after the batch norms of the blocks.
+    """The published model: batch norm follows ReLU, and dropout follows each batch norm of the blocks.
 
-    The seeds' convolutions run as one grouped convolution, their batch norms as one over S * C channels, so each
-    seed's statistics are its own. theta [S, P] holds all parameters, `buffers` the running statistics. Weights are
-    drawn as PyTorch draws those of nn.Conv2d and nn.Linear; batch norm begins at scale 1, shift 0.
+    The convolutions of all seeds run as one grouped convolution, and their batch norms as one over S * C channels. So
+    each seed has its own statistics. theta: [S, P], all parameters. buffers: the running statistics. Weights are
+    initialized like those of nn.Conv2d and nn.Linear, batch norm with scale 1 and shift 0.
     """
 
     def __init__(self, heads: int, classes: int, dropout: float, random: Randomness) -> None:
@@ -93,8 +93,10 @@ class ResNet18:
         return dict(zip(self.shapes, _cut(flat, list(self.shapes.values())), strict=True))
 
     def gradient(self, batch: Batch, loss: Loss | None = None, every_head: bool = False) -> Parts:
-        """Gradient of each seed's loss over its batch, or of its mean cross-entropy; updates the batch norms'
-        statistics."""
+        """Gradient of each seed's loss over its batch, by default of its mean cross-entropy.
+
+        The call updates the running statistics of batch norm.
+        """
         draws = self._draws(batch)
         if loss is None:
             gradients = self._passes(batch.images, batch.labels, batch.heads, *draws)
@@ -107,7 +109,7 @@ class ResNet18:
 
     @torch.no_grad()
     def outputs(self, batch: Batch, snapshot: Snapshot | None = None, every_head: bool = False) -> Tensor:
-        """Outputs in training mode, or of a snapshot in evaluation mode. See `methods.method.Network`."""
+        """Outputs in training mode, or those of a snapshot in evaluation mode. See `methods.method.Network`."""
         if snapshot is None:
             outputs = self._outputs(batch.images, self._parameters, {}, self._draws(batch))
         else:
@@ -131,13 +133,13 @@ class ResNet18:
         draws: Sequence[Tensor],
         training: bool = True,
     ) -> Tensor:
-        """Images [S, B, 3, 32, 32] -> outputs [S, B, heads * C]. Without buffers no statistics are kept."""
+        """Outputs [S, B, heads * C] for images [S, B, 3, 32, 32]. Without buffers, no statistics are updated."""
         masks = self._masks(draws[0], images.shape[1]) if draws else []
         features = self._features(images, parameters, buffers, iter(masks), training)
         return torch.baddbmm(parameters["linear.bias"], features, parameters["linear"])
 
     def _forward_and_back(self, images: Tensor, labels: Tensor, heads: Tensor, *draws: Tensor) -> tuple[Tensor, ...]:
-        """The gradient by each parameter."""
+        """The gradient with respect to each parameter."""
         with torch.enable_grad():
             outputs = self._outputs(images, self._parameters, self.buffers, draws)
             logits = chosen_logits(outputs, Batch(images, labels, heads), self.heads).flatten(0, 1)
@@ -145,7 +147,7 @@ class ResNet18:
             return torch.autograd.grad(loss, list(self._parameters.values()))
 
     def logits(self, images: Tensor, seed: int, head: int) -> Tensor:
-        """Outputs [N, C] of one head of the network of index `seed` for images [N, 3, 32, 32], in evaluation mode."""
+        """Outputs [N, C] of one head of the network with index `seed` for images [N, 3, 32, 32], in evaluation mode."""
         own = {name: value[seed : seed + 1] for name, value in self._parameters.items()}
         buffers = {name: value.view(self.seeds, -1)[seed] for name, value in self.buffers.items()}
         features = self._features(images[None], own, buffers, iter(()), training=False)
@@ -159,7 +161,7 @@ class ResNet18:
         masks: Iterator[Tensor],
         training: bool,
     ) -> Tensor:
-        """Images [S, B, 3, 32, 32] -> features [S, B, 160]."""
+        """Features [S, B, 160] of images [S, B, 3, 32, 32]."""
         seeds = images.shape[0]
 
         def convolved(x: Tensor, name: str, stride: int = 1) -> Tensor:
@@ -175,7 +177,7 @@ class ResNet18:
             return x * next(masks) if training and self.dropout else x
 
         x = images.transpose(0, 1).flatten(1, 2).contiguous(memory_format=torch.channels_last)
-        x = normalized(convolved(x, "stem"), "stem.norm").relu_()  # the stem alone has batch norm before ReLU
+        x = normalized(convolved(x, "stem"), "stem.norm").relu_()  # unlike in the blocks, batch norm precedes ReLU
         for name, _, _, stride in _blocks():
             inner = convolved(x, f"{name}.first", stride).relu_()
             inner = dropped(normalized(inner, f"{name}.first.norm"))
@@ -185,7 +187,7 @@ class ResNet18:
         return x.mean((2, 3)).unflatten(1, (seeds, -1)).transpose(0, 1)
 
     def _masks(self, draws: Tensor, examples: int) -> list[Tensor]:
-        """For each dropout, what [B, S * C, side, side] units are multiplied by."""
+        """The mask [B, S * C, side, side] of each dropout."""
         cut = _cut(mask(draws, self.dropout), _dropout_shapes(examples))
         return [each.permute(1, 0, 4, 2, 3).flatten(1, 2) for each in cut]
 

@@ -1,8 +1,8 @@
-"""What runs trained side by side have reached, kept in a file from the end of a task until they are recorded.
+"""Checkpoints of runs that train together, written at the end of each task and deleted when the runs are recorded.
 
-The last bits of a seed's numbers can depend on its place among the seeds beside it: where its row of a tensor
-lies decides which kernel multiplies it. So runs that were begun together are kept, and go on, together.
-Files of runs that nobody takes up again stay; `rm -r RESULTS/.state` loses nothing that is recorded.
+Seeds that train together are saved and resumed together. The last bits of a seed's numbers can depend on the other
+seeds, because the position of its row in a tensor decides which kernel multiplies it.
+Checkpoints of runs that are never resumed stay. `rm -r RESULTS/.state` deletes nothing that is recorded.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ FOLDER = ".state"
 
 @dataclass
 class Outcome:
-    """What came of one seed, and where it diverged if it did.
+    """The result of one seed.
 
-    accuracy_matrix: a[t][i] for the tasks t trained; None for a task i not met by then, which is not measured.
-    measurements: by probe, as schema.Measurement has them; None until the run is over, and where nothing is measured.
+    accuracy_matrix: a[t][i] for each trained task t; None for a task i that the seed has not seen by then.
+    measurements: by probe, in the form of measurement.Measurement; None before the end of the run or without probes.
     """
 
     accuracy_matrix: list[list[float | None]] = field(default_factory=list)
@@ -41,24 +41,27 @@ class Outcome:
     measurements: dict[str, JsonValue] | None = None
 
     def add_rows(self, count: int, tasks: int, accuracy: Callable[[int], float]) -> None:
-        """Measure the tasks met once `count` more are trained, of `tasks` in all; a row for each of the `count`."""
+        """Append a row for each of the last `count` trained tasks. All these rows are equal.
+
+        tasks: T, the number of tasks of the run. accuracy: the accuracy on a task, called for each task seen so far.
+        """
         met = len(self.accuracy_matrix) + count
         row = [accuracy(task) for task in range(met)] + [None] * (tasks - met)
         self.accuracy_matrix.extend([row] * count)
 
 
 class Damaged(ValueError):
-    """A file of state that cannot be used, and why."""
+    """A checkpoint file cannot be used. The message says why."""
 
 
 class Point(BaseModel):
-    """How far the runs are, and what must be the same where they go on."""
+    """The progress of the runs, and what must be equal for them to continue."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: dict[str, JsonValue]  # method, stream, settings, code, data, versions, device and processor
-    seeds: list[int]  # in their order side by side
-    threads: int = Field(ge=1)  # of the process: they decide the order of sums
+    seeds: list[int]  # in the order of the rows
+    threads: int = Field(ge=1)  # of the process: the number decides the order of sums
     started: str
     phase: int = Field(ge=0)  # phases trained and evaluated
     outcomes: list[Outcome]
@@ -66,7 +69,7 @@ class Point(BaseModel):
 
 @dataclass(frozen=True)
 class State:
-    """A point with the tensors of all its seeds (see engine.Cell.state), and the file that holds both."""
+    """A checkpoint: the progress, the tensors of all seeds (see engine.Cell.state), and the file."""
 
     path: Path
     point: Point
@@ -80,9 +83,10 @@ def identity(
     origin: Mapping[str, object],
     measure: Mapping[str, JsonValue] = MappingProxyType({}),
 ) -> dict[str, JsonValue]:
-    """What must be the same for a run to go on bit for bit; origin: see benchmark.records.provenance.gather.
+    """Everything that must be equal for a run to continue bit for bit.
 
-    measure: options and code of the probes asked for, by name; what else was measured is no matter.
+    origin: see benchmark.records.provenance.gather. measure: options and code of the requested probes, by name. A
+    checkpoint may have measured with other probes too.
     """
     same = {name: origin[name] for name in ("code", "data", "versions", "device", "processor")}
     measured = {f"probe {name}": value for name, value in measure.items()}
@@ -92,28 +96,28 @@ def identity(
 def path_of(
     results: Path, method: str, stream: str, seeds: Sequence[int], settings: Mapping[str, object] | BaseModel
 ) -> Path:
-    """Where the state of these seeds side by side lies, below <results>/.state/<stream>/<method>/."""
+    """The path of the checkpoint of these seeds, below <results>/.state/<stream>/<method>/."""
     run = store.path_of(results, method, stream, seeds[0], settings).stem
     company = hashlib.sha256(json.dumps(list(seeds)).encode()).hexdigest()[:8]
     return Path(results) / FOLDER / stream / method / f"{run}-{company}.safetensors"
 
 
 def save(path: Path, point: Point, tensors: Mapping[str, Tensor]) -> None:
-    """Write a state to its place, in whole or not at all.
+    """Write a checkpoint atomically.
 
-    Raises InputError where the folder cannot be written or the disk is full; what was there before stays.
+    Raises InputError if the folder cannot be written or the disk is full; the old checkpoint then stays.
     """
     text, tensors = point.model_dump_json(), {name: value.cpu() for name, value in tensors.items()}
     put(path, safetensors.torch.save(tensors, {"point": text, "digest": _digest(text, tensors)}))
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write the bytes of a state, perhaps another machine's, as `save` does."""
+    """Write the bytes of a checkpoint, for example from another machine, atomically."""
     files.write(path, content, _draft(path))
 
 
 def load(path: Path) -> State:
-    """Read a state. Raises Damaged for whatever is no sound one, FileNotFoundError where there is none."""
+    """Read a checkpoint. Raises Damaged if it cannot be used, and FileNotFoundError if there is none."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -131,13 +135,13 @@ def load(path: Path) -> State:
 
 
 def remove(path: Path) -> None:
-    """Remove a state and what an interrupted save left beside it."""
+    """Remove a checkpoint and the draft of an interrupted save."""
     path.unlink(missing_ok=True)
     _draft(path).unlink(missing_ok=True)
 
 
 def _draft(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp")  # one name: whoever writes it has claimed the runs
+    return path.with_name(f".{path.name}.tmp")  # one fixed name: only the process that claimed the runs writes it
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:

@@ -1,4 +1,4 @@
-"""Which code a record's numbers come from."""
+"""Versions of the code that a record's numbers come from."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from types import ModuleType
 from methods.method import Method
 
 RESULTS_VERSION = 1
-"""Raised by hand whenever a change of the suite changes the numbers of a run; older records are then run again."""
+"""Raised by hand in each commit that changes the numbers of a run. Runs with an older version are then repeated."""
 
 DESCRIPTIVE = frozenset({"title", "memoryless", "reference", "order", "stream_settings"})
-"""What a method's class says about itself. No number follows from it: a record holds all settings of its run."""
+"""Attributes that describe a method. They do not affect the numbers: a record holds all settings of its run."""
 
 EQUAL = {
     "1-354d33a61004": "1-3f4594d5c580",  # methods/naive.py
@@ -24,22 +24,22 @@ EQUAL = {
     "1-a76e91d66b45": "1-26a5620765d8",  # methods/stable_sgd.py
     "1-603898be2605": "1-5ebbac96f8f4",  # methods/multitask.py
 }
-"""Versions of which it is proven that they give the same bits, each with the older one whose name records keep.
+"""Versions that give the same bits as an older version, each with the older one. Records keep the older name.
 
-tests/records/test_code_version.py has the proof: the files differ in `step_kind` alone, which says of every step what a
-table of the suite said before, and the runs are equal bit for bit. An entry holds for one RESULTS_VERSION.
+tests/records/test_code_version.py proves this: the files differ only in `step_kind`, which returns what a table of the
+suite contained before, and the runs are equal bit for bit. An entry is valid for one RESULTS_VERSION.
 """
 
 
-@cache  # the code that runs is the one that was loaded, whatever happens to its file later
+@cache  # the running code is the loaded code, even if the file is edited later
 def code_version(method: type, base: type = Method, network: ModuleType | None = None) -> str:
-    """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
+    """The version of the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's source.
 
-    base: where the suite's part of the class begins; another class for a probe.
+    base: the class of the suite from which the method inherits; its source and that of its bases are not in the digest.
+    network: the module of an external network; the digest of its source is appended.
 
-    Comments, docstrings and layout do not count, nor does the version of Python, nor the literals by which a class
-    describes itself (DESCRIPTIVE) as long as nothing in its source reads them. A version in EQUAL has the older name.
-    network: the module that holds an external network; a digest of its source follows.
+    Comments, docstrings, layout and the version of Python do not change the digest. Neither do the literal attributes
+    that describe a class (DESCRIPTIVE), unless its source reads them. A version in EQUAL gets its older name.
     """
     version = f"{RESULTS_VERSION}-{digest(_sources(method, base))}"
     version = EQUAL.get(version, version)
@@ -47,7 +47,7 @@ def code_version(method: type, base: type = Method, network: ModuleType | None =
 
 
 def digest(sources: Iterable[tuple[str, str]]) -> str:
-    """12 hex digits that stand for the code of classes, each given by its name and the text of its file."""
+    """A digest of 12 hex digits of the code of classes. sources: the name and the text of the file of each class."""
     trees = [(name, ast.parse(text)) for name, text in sources]
     bare = [_without(tree, name, DESCRIPTIVE) for name, tree in trees]
     ignored = DESCRIPTIVE - {name for tree in bare for name in _read(tree)}
@@ -63,7 +63,7 @@ def _sources(method: type, base: type) -> list[tuple[str, str]]:
 
 
 def _without(tree: ast.Module, name: str, attributes: Iterable[str]) -> ast.Module:
-    """The file without these attributes of the class, where they are literals."""
+    """The file without the literal assignments to these attributes of the class."""
     return ast.Module(
         [
             ast.ClassDef(**dict(ast.iter_fields(node)) | {"body": [e for e in node.body if not _is(e, attributes)]})
@@ -76,7 +76,7 @@ def _without(tree: ast.Module, name: str, attributes: Iterable[str]) -> ast.Modu
 
 
 def _is(statement: ast.stmt, attributes: Iterable[str]) -> bool:
-    """Whether the statement gives a literal to one of these attributes and does nothing else."""
+    """Whether the statement only assigns a literal to one of these attributes."""
     match statement:
         case (
             ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=value)
@@ -94,7 +94,7 @@ def _is_literal(value: ast.expr) -> bool:
 
 
 def _read(tree: ast.Module) -> Iterable[str]:
-    """All names that code can read an attribute by."""
+    """All names by which the code may read an attribute."""
     for node in ast.walk(tree):
         match node:
             case ast.Attribute(attr=name) | ast.Name(id=name) | ast.Constant(value=str(name)):
@@ -102,7 +102,7 @@ def _read(tree: ast.Module) -> Iterable[str]:
 
 
 def _skeleton(node: object) -> str:
-    """The syntax tree as text, without docstrings and without fields that only some versions of Python have."""
+    """The syntax tree as text, without docstrings and empty fields: some versions of Python lack empty fields."""
     if isinstance(node, list):
         return "".join(_skeleton(item) for item in node if not _is_docstring(item))
     if not isinstance(node, ast.AST):

@@ -1,4 +1,4 @@
-"""Run records as a pandas DataFrame, for analyses of one's own."""
+"""Run records as a pandas DataFrame."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,20 @@ _LAST = [*(f"provenance.{name}" for name in Provenance.model_fields if name != "
 
 
 def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
-    """The run records below a results directory, one row a run, in the order of their paths.
+    """The run records below a results directory, one row per run, sorted by path.
 
-    Columns: method, stream, seed, status ("complete" or "diverged"); average_accuracy, average_forgetting,
-    learning_accuracy and backward_transfer, fractions, NaN for a diverged run; seconds; diverged.task and
-    diverged.step, both from 0, <NA> for a complete run; a column for each other metric (see
-    benchmark.records.derived), NaN where it is undefined; settings.<name> for every setting; measurements.<probe>, a
-    dict of options, code and values, NaN where it was not measured; provenance.<name>
-    (versions and data are dicts, seeds_together a list); accuracy_matrix, float64 [T, T], a[t, i] the accuracy on
-    task i after task t, of a diverged run the rows before it.
-    Raises InputError where there is no such directory or a record is not sound.
+    Columns:
+    - method, stream, seed, status ("complete" or "diverged");
+    - average_accuracy, average_forgetting, learning_accuracy, backward_transfer: fractions, NaN for a diverged run;
+    - seconds;
+    - diverged.task, diverged.step: zero-based indices, <NA> for a complete run;
+    - one column for each other metric (see benchmark.records.derived): NaN if it is undefined;
+    - settings.<name>: one column for each setting;
+    - measurements.<probe>: a dict of options, code and values, NaN if the run was not measured with the probe;
+    - provenance.<name>: versions and data are dicts, seeds_together is a list;
+    - accuracy_matrix: float64 [T, T], a[t, i] is the accuracy on task i after task t. A diverged run has only the rows
+      before its divergence.
+    Raises InputError if the directory does not exist or a record is damaged.
     """
     results = Path(results).expanduser()
     if not os.path.isdir(results):
@@ -35,7 +39,7 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
 
 
 def frame_of(records: Sequence[Record]) -> pd.DataFrame:
-    """The records as `load_results` gives them, in their order."""
+    """The records as a DataFrame in the form of `load_results`, in the given order."""
     others = [each for each in metrics().values() if each.name not in Metrics.model_fields]
     rows = [_row(record) | {each.name: each(record) for each in others} for record in records]
     named = dict.fromkeys(name for part in ("settings.", "measurements.") for name in _names(rows, part))

@@ -1,4 +1,4 @@
-"""Where a record comes from: code, versions, data, machine and time."""
+"""The provenance of a record: code, versions, data, machine and time."""
 
 import functools
 import os
@@ -21,9 +21,9 @@ def gather(
 ) -> dict[str, object]:
     """The provenance of a run that starts now, ready for a record.
 
-    code: version of the results and digest of the method's source; data: digest by file; device: as the run
-    names it ("cpu", "cuda"); threads: of one training process; seeds_together: those trained in one batch.
-    commit and clean are None outside a git checkout of the project.
+    code: see benchmark.records.code_version. data: digest by file. device: "cpu" or "cuda". threads: of one training
+    process. seeds_together: the seeds that train together.
+    In the result, commit and clean are None outside a git checkout of the project.
     """
     commit, clean = checkout(PROJECT)
     return {
@@ -40,13 +40,13 @@ def gather(
     }
 
 
-@functools.cache  # the code that runs is the one that was loaded, whatever happens to the files later
+@functools.cache  # the running code is the loaded code, even if files are edited later
 def checkout(project: Path) -> tuple[str | None, bool | None]:
-    """The commit checked out in the folder `project` and whether its tree is clean; (None, None) if none is.
+    """The commit that is checked out in the folder `project`, and whether its tree is clean; (None, None) without one.
 
-    Records do not count as changes: a run may follow another whose records are not committed yet.
+    Records do not count as changes, because a run may follow another run whose records are not committed yet.
     """
-    if not (project / ".git").exists():  # a folder inside somebody else's checkout is not the project's
+    if not (project / ".git").exists():  # the folder may lie inside the checkout of another project
         return None, None
     commit = _git(project, "rev-parse", "--verify", "HEAD")
     changes = _git(project, "status", "--porcelain", "--", ".", ":(exclude)results")
@@ -66,7 +66,7 @@ def _git(project: Path, *arguments: str) -> str | None:
 
 
 def versions() -> dict[str, str | None]:
-    """Of Python, of each library that decides the numbers and of this suite; None for one not installed."""
+    """The versions of Python, this suite and each library that affects the numbers; None if it is not installed."""
     return {
         "python": platform.python_version(),
         **{name: _installed(name) for name in LIBRARIES},
@@ -82,9 +82,9 @@ def _installed(name: str) -> str | None:
 
 
 def processor(device: str = "cpu") -> str:
-    """The name of the processor that computes, as far as the system tells it."""
+    """The name of the processor on which a run computes, or the best description that the system gives."""
     if device == "cuda":
-        import torch  # not needed to read records
+        import torch  # here, because reading records does not need it
 
         return torch.cuda.get_device_name()
     if sys.platform == "linux":

@@ -1,17 +1,14 @@
-"""A run's record: what it says, how it is checked, and its text."""
+"""The record of a run: its fields, how they are checked, and its text."""
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
     SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
@@ -20,27 +17,15 @@ from pydantic import (
 )
 
 from benchmark.records import metrics
-
-# What a file says is foreign: it must not steer the terminal that shows it.
-Text = Annotated[str, Field(pattern=r"^[^\p{C}\p{Zl}\p{Zp}]*$", max_length=500)]
-Value = bool | int | float | Text | None
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Identifier = Annotated[str, Field(pattern=r"^\w[\w.:+-]*$", max_length=200)]  # it becomes a folder's name
-
-MOST_NUMBERS = 1_000_000
-"""Numbers of a measurement at most: some 10 MB of text."""
-_DEEPEST = 6  # lists inside each other
+from benchmark.records.fields import Fraction, Identifier, Part, Text, Value
+from benchmark.records.measurement import Measurement, measurements_text
 
 _IDENTIFIER = TypeAdapter(Identifier)
 _SETTINGS = TypeAdapter(dict[Identifier, Value], config=ConfigDict(allow_inf_nan=False))
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Metrics(_Part):
-    """What benchmark.records.metrics makes of the matrix, fractions; all None for a diverged run."""
+class Metrics(Part):
+    """The metrics of benchmark.records.metrics, as fractions; all None for a diverged run."""
 
     average_accuracy: float | None
     average_forgetting: float | None
@@ -48,15 +33,15 @@ class Metrics(_Part):
     backward_transfer: float | None
 
 
-class Divergence(_Part):
-    """Where a parameter was no number any more: the task, and the step in that task, both from 0."""
+class Divergence(Part):
+    """A parameter became NaN or infinite: in which task, and at which step of it. Indices are zero-based."""
 
     task: int = Field(ge=0)
     step: int = Field(ge=0)
 
 
-class Provenance(_Part):
-    """Where the numbers come from; see benchmark.records.provenance."""
+class Provenance(Part):
+    """The code, data and machine that the numbers come from; see benchmark.records.provenance."""
 
     commit: str | None
     clean: bool | None
@@ -68,50 +53,25 @@ class Provenance(_Part):
     data: dict[str, str]
     started: str
     seeds_together: list[int]
-    digest: str | None = None  # in a file only: of the rest of the record, see `digest`
+    digest: str | None = None  # of the rest of the record, see `digest`; set only in files
 
 
-class About(_Part):
-    """What the class of an external method says about it."""
+class About(Part):
+    """The description of an external method, from attributes of its class."""
 
     title: Text | None = None
     memoryless: bool | None = None
     reference: Text | None = None
 
 
-def numbers(value: object, depth: int = 0) -> Iterator[float | None]:
-    """The numbers in nested lists. ValueError for anything but finite numbers, None and lists of them."""
-    if isinstance(value, list) and depth < _DEEPEST:
-        for part in value:
-            yield from numbers(part, depth + 1)
-    elif value is None or (type(value) in (int, float) and math.isfinite(value)):
-        yield value
-    else:
-        raise ValueError("a measurement holds finite numbers, None, and lists of these, at most six levels deep")
-
-
-def _measured(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if sum(1 for value in values.values() for _ in numbers(value)) > MOST_NUMBERS:
-        raise ValueError(f"a measurement holds at most {MOST_NUMBERS:,} numbers")
-    return values
-
-
-class Measurement(_Part):
-    """What a probe measured during the run; see benchmark.training.probe."""
-
-    options: dict[Identifier, Value]
-    code: Text  # digest of the probe's source, see benchmark.records.code_version
-    values: Annotated[dict[Identifier, JsonValue], AfterValidator(_measured)]
-
-
-class Record(_Part):
-    """One run: a method on a stream with a seed, under settings that are all written out."""
+class Record(Part):
+    """One run: a method on a stream with a seed and settings."""
 
     method: Identifier
     stream: Identifier
     seed: int = Field(ge=0)
     settings: dict[Identifier, Value]
-    accuracy_matrix: list[list[Fraction | None]]  # [T, T], None: not met yet; of a diverged run the rows before it
+    accuracy_matrix: list[list[Fraction | None]]  # [T, T], None: task not yet seen; rows end where a run diverged
     metrics: Metrics
     seconds: float = Field(ge=0)
     status: Literal["complete", "diverged"]
@@ -122,7 +82,7 @@ class Record(_Part):
 
     @model_serializer(mode="wrap")
     def _without_what_is_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Optional fields are no part of text and digest while they are None."""
+        """Leave optional fields that are None out of text and digest, so that older records stay valid."""
         unset = {name for name in ("about", "measurements") if getattr(self, name) is None}
         return {name: value for name, value in serialize(self).items() if name not in unset}
 
@@ -172,10 +132,10 @@ def compose(
     about: About | None = None,
     measurements: Mapping[str, object] | None = None,
 ) -> Record:
-    """The record of a run, its metrics worked out of the matrix of fractions.
+    """The record of a run. The metrics are computed from the accuracy matrix.
 
-    matrix: [T, T], or the rows before the run diverged; seconds: this seed's share of the time; about: of an external
-    method; measurements: by probe, as Measurement has them.
+    matrix: fractions [T, T], or the rows before the run diverged. seconds: the share of this seed in the time of all
+    seeds trained with it. about: only for an external method. measurements: by probe, in the form of Measurement.
     """
     status = "complete" if diverged is None else "diverged"
     return Record(
@@ -195,7 +155,7 @@ def compose(
 
 
 def unrecordable(settings: Mapping[str, object] | BaseModel) -> str | None:
-    """The name of the first setting that no record can hold, as a text that is too long or steers a terminal."""
+    """The name of the first setting that no record can hold, such as a text that is too long; None if there is none."""
     try:
         _SETTINGS.validate_python(dict(settings))
     except ValidationError as error:
@@ -204,7 +164,7 @@ def unrecordable(settings: Mapping[str, object] | BaseModel) -> str | None:
 
 
 def is_identifier(name: object) -> bool:
-    """Whether a record can hold it as the name of a method or a stream."""
+    """Whether a record can hold `name` as the id of a method or a stream."""
     try:
         _IDENTIFIER.validate_python(name)
     except ValidationError:
@@ -213,42 +173,29 @@ def is_identifier(name: object) -> bool:
 
 
 def summary(record: Record) -> dict[str, object]:
-    """What a run came to, without its matrix and where it comes from, ready for JSON."""
+    """The record without its matrix, provenance and measurements, ready for JSON."""
     return record.model_dump(mode="json", exclude={"accuracy_matrix", "provenance", "measurements"})
 
 
 def digest(record: Record) -> str:
-    """sha256, in hex, of everything a record says, whatever its layout; its own digest left out."""
+    """sha256, in hex, of the content of a record. It depends neither on the layout nor on the digest in the record."""
     said = record.model_dump(mode="json", exclude={"provenance": {"digest"}})
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def sealed(record: Record, seal: str | None) -> Record:
-    """The record with this digest in its provenance, right or not."""
+    """The record with the digest `seal` in its provenance. The digest is not checked."""
     return record.model_copy(update={"provenance": record.provenance.model_copy(update={"digest": seal})})
 
 
 def text(record: Record) -> str:
-    """The record, with its digest, as indented JSON, every float exact, the matrix one row a line."""
+    """The record with its digest as indented JSON. Floats are exact, and each row of the matrix is one line."""
     document = sealed(record, digest(record)).model_dump(mode="json")
     rows = ",\n  ".join(json.dumps(row, allow_nan=False) for row in document["accuracy_matrix"])
     document["accuracy_matrix"] = None
     measured = document.pop("measurements", None)
     whole = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    # the line break and one space tell the key from a setting of that name
+    # the line break and one space distinguish the key from a setting with the same name
     whole = whole.replace('\n "accuracy_matrix": null', f'\n "accuracy_matrix": [\n  {rows}\n ]', 1)
-    return whole.removesuffix("\n}") + _measurements_text(measured) + "\n}\n"
-
-
-def _measurements_text(measured: Mapping[str, Mapping[str, object]] | None) -> str:
-    """The measurements, the values of each name on one line."""
-    if measured is None:
-        return ""
-    blocks = []
-    for probe, said in measured.items():
-        lines = [f'"options": {json.dumps(said["options"])}', f'"code": {json.dumps(said["code"])}']
-        values = [f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in said["values"].items()]
-        lines.append('"values": {\n' + ",\n".join(values) + "\n   }")
-        blocks.append(f"  {json.dumps(probe)}: {{\n   " + ",\n   ".join(lines) + "\n  }")
-    return ',\n "measurements": {\n' + ",\n".join(blocks) + "\n }"
+    return whole.removesuffix("\n}") + measurements_text(measured) + "\n}\n"

@@ -1,4 +1,4 @@
-"""The data files of MNIST and CIFAR-100: where they are looked for, their digests, their download."""
+"""The data files of MNIST and CIFAR-100: locations, digests and download."""
 
 import benchmark.common.imports  # noqa: F401  (before torchvision)
 
@@ -19,19 +19,19 @@ from torchvision import datasets
 from methods.errors import InputError
 
 VARIABLE = "BENCHMARK_DATA"
-DEFAULT = Path("data")  # the root that torchvision's own examples give
-_TIMEOUT = 30.0  # seconds without an answer
+DEFAULT = Path("data")  # the root in torchvision's own examples
+_TIMEOUT = 30.0  # seconds to wait for an answer of a server
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A data set of several files, in the layout that torchvision writes."""
+    """A data set of several files in torchvision's layout."""
 
     id: str
     title: str
     folder: str
     files: dict[str, dict[str, str]]  # name -> md5 -> "original" or "mirror"
-    download: Callable[[str], object]  # a root directory -> the files below it
+    download: Callable[[str], object]  # downloads the files below a root directory
     source: str
 
 
@@ -49,7 +49,7 @@ ARCHIVES = {
         lambda root: datasets.MNIST(root, download=True),
         "LeCun, Cortes and Burges; CC BY-SA 3.0",
     ),
-    # The mirror: the original's images and sequence of labels, the images of each class in another order.
+    # The mirror has the original's images and sequence of labels, but the images of each class in another order.
     "cifar100": Archive(
         "cifar100",
         "CIFAR-100",
@@ -66,31 +66,31 @@ ARCHIVES = {
 
 
 def places(archive: Archive, directory: Path | None) -> list[Path]:
-    """Where to look, in order: `directory` or $BENCHMARK_DATA, ./data, where Avalanche keeps its downloads.
+    """The places to search, in order: `directory` or $BENCHMARK_DATA, ./data, and Avalanche's download folder.
 
-    Raises InputError where the directory that a person named is none.
+    Raises InputError if the named directory does not exist.
     """
-    home = Path(os.path.expanduser("~"))  # stays "~" where there is none
+    home = Path(os.path.expanduser("~"))  # stays "~" without a home directory
     return [*roots(directory), *([home / ".avalanche/data" / archive.id] if home.is_absolute() else [])]
 
 
 def roots(directory: Path | None) -> list[Path]:
-    """Where data of any kind are looked for: `directory` or $BENCHMARK_DATA, if one is named, then ./data.
+    """The places to search for data of any kind: `directory` or $BENCHMARK_DATA, if one is given, then ./data.
 
-    Raises InputError where the directory that a person named is none.
+    Raises InputError if the named directory does not exist.
     """
     named = directory if directory is not None else os.environ.get(VARIABLE)
     if not named:
         return [DEFAULT]
     root = Path(os.path.expanduser(named))
-    if not os.path.isdir(root):  # unlike Path.is_dir, also where the name is too long or a folder is closed
+    if not os.path.isdir(root):  # unlike Path.is_dir, it does not fail for names too long or folders without access
         who = "--data" if directory is not None else VARIABLE
         raise InputError(f"{who} names {root}, which is not a directory: make it, or name another one")
     return [root, DEFAULT]
 
 
 def find(archive: Archive, directory: Path | None) -> Path | None:
-    """The first place that has all the files, whatever is in them; None where no place has."""
+    """The first place that has all files of the archive, unchecked; None if no place has them."""
     for root in places(archive, directory):
         if _count(archive, root) == len(archive.files):
             return root
@@ -98,9 +98,9 @@ def find(archive: Archive, directory: Path | None) -> Path | None:
 
 
 def obtain(archive: Archive, directory: Path | None) -> Path:
-    """A place that has all the files; they are downloaded to the first place where none has.
+    """A place that has all files of the archive. If there is none, they are downloaded to the first place.
 
-    Raises InputError naming the places where the download fails.
+    Raises InputError, which names the places, if the download fails.
     """
     root = find(archive, directory)
     if root is not None:
@@ -120,14 +120,14 @@ def obtain(archive: Archive, directory: Path | None) -> Path:
 
 
 def digests(archive: Archive, root: Path) -> dict[str, str]:
-    """File -> md5 of all the archive's files below `root`; InputError where one is not among those known."""
+    """The md5 of each of the archive's files below `root`. Raises InputError if a digest is unknown."""
     return {name: read(archive, root, name)[1] for name in archive.files}
 
 
 def read(archive: Archive, root: Path, name: str) -> tuple[bytes, str]:
-    """The content of one of the archive's files below `root`, and the md5 of these very bytes.
+    """The content of one of the archive's files below `root`, and the md5 of that content.
 
-    Raises InputError where it cannot be read, or its md5 is not among those known.
+    Raises InputError if the file cannot be read or its md5 is unknown.
     """
     path, known = root / archive.folder / name, archive.files[name]
     try:
@@ -150,7 +150,7 @@ def _count(archive: Archive, root: Path) -> int:
 
 
 def _download(archive: Archive, root: Path) -> None:
-    """Download beside the files' place and move only checked files there: nothing half done is kept."""
+    """Download to a temporary folder below `root`, and move the files only after their digests are checked."""
     root.mkdir(parents=True, exist_ok=True)
     quiet = contextlib.nullcontext() if sys.stderr.isatty() else contextlib.redirect_stderr(io.StringIO())
     patience = socket.getdefaulttimeout()

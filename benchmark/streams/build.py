@@ -1,4 +1,4 @@
-"""Task streams: Avalanche benchmarks over whole tensors, drawn by a seed as the classic streams draw them.
+"""Builds streams of tasks: Avalanche benchmarks over tensors, drawn from a seed like Avalanche's classic benchmarks.
 
 Shape letters: T tasks, N examples, D pixels, C classes of a head.
 """
@@ -26,7 +26,7 @@ from methods.errors import InputError
 
 __all__ = ["PAPER_STREAMS", "STREAMS", "Stream", "StreamKind", "TaskImages", "build", "on_device"]
 
-# Past a full turn the rotations would come again; a thousand permutations are a bound on memory alone.
+# After 36 tasks of 10 degrees, the rotations would repeat. The bound on permutations only limits memory.
 _MOST_TASKS = {"rotated": 36, "permuted": 1000}
 
 
@@ -36,29 +36,28 @@ class Stream:
 
     kind: StreamKind
     seed: int
-    benchmark: CLScenario  # train_stream and test_stream, T experiences each, over the images below
+    benchmark: CLScenario  # with train_stream and test_stream, T experiences each, over the images below
     train: list[TaskImages]
     test: list[TaskImages]
-    shape: tuple[int, ...]  # of one example for the network: (D,), (3, 32, 32) or another
+    shape: tuple[int, ...]  # of one example for the network: (D,), (3, 32, 32) or another shape
     classes: int  # C
-    heads: int  # 1, or T where every task has its own head
-    scale: float  # of a fully inked pixel
+    heads: int  # 1, or T if every task has its own head
+    scale: float  # the value of a fully inked pixel
     digests: dict[str, str]  # data file -> digest
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What streams must share to be trained side by side: of a stream from elsewhere any of it may depend on the
-        seed."""
+        """The properties that streams must share to train together. An external stream may vary them with the seed."""
         lengths = tuple(map(len, self.train))
         return lengths, self.kind.network, self.shape, self.classes, self.heads, self.scale
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What the seed decides about a task: its head's classes, the order they are listed in, its pixel map."""
+    """The properties of a task that depend on the seed."""
 
     classes: list[int]  # label in the head -> label in the data set
-    listed: list[int]
+    listed: list[int]  # labels in the data set, in the order of the examples
     pixel_map: Tensor | None = None
 
 
@@ -70,21 +69,21 @@ def build(
     data_dir: Path | None = None,
     arguments: Arguments = (),
 ) -> Stream:
-    """The stream `stream_id` of `seed`; the first tasks of a longer stream of the same seed are the same.
+    """The stream of a seed. A longer stream of the same seed begins with the same tasks.
 
-    stream_id: one of STREAMS, or a stream from elsewhere, avalanche:NAME or a file, with its arguments.
-    train_examples: training examples of a task, drawn from the seed; 0 takes them all. Test sets stay whole.
+    stream_id: one of STREAMS, or an external stream: avalanche:NAME or a file. arguments: those of an external stream.
+    train_examples: number of training examples per task, drawn from the seed; 0 takes all. Test sets stay whole.
     data_dir: where to look for the data first (see benchmark.streams.datasets.load).
-    Raises InputError where the stream has no such tasks or examples, or the data are missing or damaged.
+    Raises InputError if the stream has not enough tasks or examples, or if the data are missing or damaged.
     """
     if from_elsewhere(stream_id):
-        return _from_elsewhere(Source(stream_id, seed, arguments, tasks, train_examples, data_dir))
+        return _external(Source(stream_id, seed, arguments, tasks, train_examples, data_dir))
     kind = _checked_kind(stream_id, seed, tasks)
     data = load(kind.dataset, data_dir)
     drawn = _draw(kind, data, seed, tasks)
     train = _images(data.train_images, data.train_labels, drawn, data.scale)
     if train_examples:
-        train = [_some(images, train_examples, seed, task, kind) for task, images in enumerate(train)]
+        train = [_drawn(images, train_examples, seed, task, kind) for task, images in enumerate(train)]
     test = _images(data.test_images, data.test_labels, drawn, data.scale)
     per_task = kind.heads == "per task"
     return Stream(
@@ -102,7 +101,7 @@ def build(
 
 
 def on_device(streams: Sequence[Stream], device: torch.device) -> list[Stream]:
-    """The streams with all their examples on the device, shared images once; the experiences stay where they are."""
+    """The streams with all examples on the device. Shared images are copied once. The experiences are not moved."""
     if device.type == "cpu":
         return list(streams)
     shared = {id(part.base): part.base for stream in streams for part in (*stream.train, *stream.test)}
@@ -114,7 +113,7 @@ def on_device(streams: Sequence[Stream], device: torch.device) -> list[Stream]:
     return [replace(stream, train=moved(stream.train), test=moved(stream.test)) for stream in streams]
 
 
-def _from_elsewhere(source: Source) -> Stream:
+def _external(source: Source) -> Stream:
     made = converted(source)
     first, per_task = made.train[0], made.kind.heads == "per task"
     return Stream(
@@ -134,7 +133,7 @@ def _from_elsewhere(source: Source) -> Stream:
 def _checked_kind(stream_id: str, seed: int, tasks: int) -> StreamKind:
     kind = STREAMS.get(stream_id)
     if kind is None:
-        raise InputError(f"no stream is called {stream_id!r}; there are {', '.join(STREAMS)}")
+        raise InputError(f"there is no stream {stream_id!r}; choose from {', '.join(STREAMS)}")
     if not 0 <= seed < 2**32:
         raise InputError(f"seed {seed} is out of range: choose one from 0 to {2**32 - 1}")
     most = _MOST_TASKS.get(stream_id.split("-")[0], kind.tasks)
@@ -157,20 +156,20 @@ def _draw(kind: StreamKind, data: ImageData, seed: int, tasks: int) -> list[_Tas
 
 
 def _split(classes: int, size: int, seed: int, tasks: int) -> list[_Task]:
-    # a generator of its own gives the numbers that the classic stream draws after seeding torch's global one
+    # a separate generator draws the same numbers as Avalanche, which seeds the global generator of torch
     order = torch.randperm(classes, generator=torch.Generator().manual_seed(seed)).tolist()
     parts = [order[size * task : size * (task + 1)] for task in range(tasks)]
     return [_Task(part, list(set(part))) for part in parts]
 
 
 def _listed(classes: int, task: int) -> list[int]:
-    # classic streams number the classes through all tasks, and list a task's in the order of a Python set
+    # Avalanche numbers the classes over all tasks, and lists those of a task in the order of a Python set
     first = classes * task
     return [label - first for label in set(range(first, first + classes))]
 
 
 def _images(base: Tensor, labels: Tensor, drawn: list[_Task], scale: float) -> list[TaskImages]:
-    # numpy, as in TaskImages.take: these are many small steps
+    # NumPy, because it is faster for many small operations
     rows_of = [np.flatnonzero(labels.numpy() == label) for label in range(int(labels.max()) + 1)]
 
     def images(task: _Task) -> TaskImages:
@@ -184,7 +183,7 @@ def _images(base: Tensor, labels: Tensor, drawn: list[_Task], scale: float) -> l
     return [images(task) for task in drawn]
 
 
-def _some(images: TaskImages, count: int, seed: int, task: int, kind: StreamKind) -> TaskImages:
+def _drawn(images: TaskImages, count: int, seed: int, task: int, kind: StreamKind) -> TaskImages:
     rows = torch.tensor(drawn_rows(len(images), count, seed, task, kind.id))
     return TaskImages(images.base, images.rows[rows], images.targets[rows], images.scale, images.pixel_map)
 
@@ -194,7 +193,7 @@ def _benchmark(train: list[TaskImages], test: list[TaskImages], per_task: bool) 
         return [_with_label(images, task if per_task else 0) for task, images in enumerate(parts)]
 
     benchmark = with_task_labels(benchmark_from_datasets(train=experiences(train), test=experiences(test)))
-    # Avalanche's models with a head a task ask an experience for its classes
+    # Avalanche's multi-head models need the classes of an experience
     return with_classes_timeline(benchmark) if per_task else benchmark
 
 

@@ -1,7 +1,7 @@
-"""What is asked of an external stream: small functions over its labels and images, each a list of lines.
+"""Checks of an external stream. Each function checks labels or images, and returns a list of lines.
 
-Errors stop a run; warnings are said once, before the first training. Tasks are counted from 1, rows from 0.
-Shape letters: N examples, D pixels of an image.
+An error stops a run. Warnings are printed once, before the first training. In the lines, tasks are counted from 1 and
+rows are zero-based. Shape letters: N examples, D pixels of an image.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from benchmark.streams.avalanche.scenario import Scenario
 
 LARGEST_PIXEL = 8.0
-"""Standardised images seldom reach it; images that were never scaled do."""
+"""Pixels of standardised images seldom exceed this; pixels of unscaled images do."""
 LARGEST_UNSCALED = 100.0
-"""Where no pixel is negative, images that reach more were surely never scaled."""
+"""If no pixel is negative and one exceeds this, the images are certainly unscaled."""
 SMALLEST_PIXEL = 0.1
-"""Images whose brightest pixel is darker are nearly black."""
+"""If the brightest pixel is below this, the images are nearly black."""
 _NAMED = 3
-"""Tasks that a line names; the others it counts."""
+"""Maximum number of tasks that a line names. It counts the others."""
 
 
 def disjoint_classes(scenario: Scenario) -> list[str]:
-    """An error for each task whose own test set has no class that the task trains."""
+    """An error for each task whose test set has none of the classes that the task trains."""
     if scenario.one_test_set:
         return []
     return [
-        f"the test set of task {task + 1} has {len(two.labels)} images and none of a class that task {task + 1} trains "
+        f"the test set of task {task + 1} has {len(two.labels)} images, none of a class that task {task + 1} trains "
         f"(trained: {_listed(one.labels)}; tested: {_listed(two.labels)}): put test experiences in the order of the "
         "training experiences"
         for task, (one, two) in enumerate(zip(scenario.train, scenario.test, strict=True))
@@ -43,7 +43,10 @@ def disjoint_classes(scenario: Scenario) -> list[str]:
 
 
 def untrained_classes(scenario: Scenario) -> list[str]:
-    """A warning where test sets have classes that their task, or for one test set of all tasks any, never trains."""
+    """A warning if test sets have classes that their task never trains.
+
+    If all tasks share one test set, there is a warning for each of its classes that no task trains.
+    """
     if scenario.one_test_set:
         trained = set().union(*(part.labels for part in scenario.train))
         return [
@@ -65,10 +68,10 @@ def untrained_classes(scenario: Scenario) -> list[str]:
 
 
 def unscaled_pixels(parts: Sequence[tuple[str, Tensor]]) -> list[str]:
-    """An error where images that are not of the type uint8 were never scaled.
+    """An error if images of another type than uint8 are unscaled.
 
-    That is: no pixel is negative, and the largest is above LARGEST_UNSCALED, or above LARGEST_PIXEL where all pixels
-    are whole numbers, as in bytes. parts: name and images [N, ...] of each experience.
+    They are unscaled if no pixel is negative and the largest exceeds LARGEST_UNSCALED. If all pixels are whole numbers,
+    as in bytes, the bound is LARGEST_PIXEL. parts: name and images [N, ...] of each experience.
     """
     low, high, where = _range(parts)
     whole = high > LARGEST_PIXEL and all(bool((images == images.round()).all()) for _, images in parts)
@@ -81,20 +84,20 @@ def unscaled_pixels(parts: Sequence[tuple[str, Tensor]]) -> list[str]:
 
 
 def unusual_pixels(parts: Sequence[tuple[str, Tensor]], scale: float) -> list[str]:
-    """A warning where pixels are far larger or smaller than networks expect; scale: what they are divided by."""
+    """A warning if pixels are far larger or smaller than networks expect. scale: the divisor of the pixels."""
     low, high, where = _range(parts)
     largest = max(-low, high) / scale
     if SMALLEST_PIXEL <= largest <= LARGEST_PIXEL:
         return []
-    by = " once bytes are divided by 255" if scale != 1 else ""
+    by = " after bytes are divided by 255" if scale != 1 else ""
     return [
-        f"pixels go from {low / scale:.4g} to {high / scale:.4g}{by} ({where}), and the default learning rates are for "
+        f"pixels go from {low / scale:.4g} to {high / scale:.4g}{by} ({where}), but the default learning rates are for "
         "about [0, 1]: scale the images, or standardise them"
     ]
 
 
 def shown_in_training(train: Sequence[TaskImages], test: Sequence[TaskImages]) -> list[str]:
-    """A warning where test images are, pixel by pixel, training images of the same or another task."""
+    """A warning if test images are identical to training images of any task."""
     trained = [_fingerprints(images) for images in train]
     every = np.unique(np.concatenate(trained))
     shared = len(test) > 1 and test[0] is test[1]
@@ -113,7 +116,7 @@ def shown_in_training(train: Sequence[TaskImages], test: Sequence[TaskImages]) -
 
 
 def _fingerprints(images: TaskImages) -> np.ndarray:
-    """A number [N] for each image, equal for equal images (uint64)."""
+    """A hash of each image, uint64 [N]."""
     rows = images.base[images.rows].flatten(1).contiguous().numpy()
     rows = rows.view(np.uint8).reshape(len(rows), -1)
     padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
@@ -124,7 +127,7 @@ def _fingerprints(images: TaskImages) -> np.ndarray:
 
 
 def _range(parts: Sequence[tuple[str, Tensor]]) -> tuple[float, float, str]:
-    """The smallest and the largest pixel of all parts, and the part that holds the one farthest from 0."""
+    """The smallest and the largest pixel of all parts, and the name of the part with the pixel farthest from 0."""
     ends = [(*map(float, torch.aminmax(images)), name) for name, images in parts]
     return min(end[0] for end in ends), max(end[1] for end in ends), max(ends, key=lambda e: max(-e[0], e[1]))[2]
 

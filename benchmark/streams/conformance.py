@@ -1,4 +1,4 @@
-"""What the suite asks of an external stream, tried clause by clause, with all that is wrong told at once."""
+"""The requirements for an external stream, checked one by one. All problems are reported at once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from methods.errors import InputError
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 OTHER_STATE = 2**31
-"""Added to the seed of the global generators, to see whether the stream depends on them."""
+"""Added to the seed of the global generators, to find out whether the stream depends on them."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A clause that holds, a warning, or an error that stops every run."""
+    """A requirement that is met, a warning, or an error that stops every run."""
 
     kind: str  # OK, WARNING or ERROR
     line: str
@@ -31,9 +31,9 @@ class Finding:
 
 
 def findings(source: Source) -> Iterator[Finding]:
-    """What holds and what does not, clause by clause, up to the first clause with an error.
+    """The findings for each requirement in CLAUSES, up to the first error.
 
-    Raises InputError where there is no such stream, or its arguments do not fit.
+    Raises InputError if there is no such stream or its arguments do not fit.
     """
     external.check(source.spec, source.arguments)
     stream = _Tried(source)
@@ -46,13 +46,13 @@ def findings(source: Source) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Tried:
-    """A stream, made once and looked at by one clause after another."""
+    """A stream, made once for all requirements."""
 
     source: Source
 
     @cached_property
     def parts(self) -> list[Part]:
-        """All experiences; one test set for all tasks once."""
+        """All experiences. A test set that all tasks share is listed once."""
         train, test = scenario.parts(convert.made(self.source), self.source.spec)
         return list(dict.fromkeys([*train, *test]))
 
@@ -105,8 +105,8 @@ def _repeats_itself(stream: _Tried) -> list[Finding]:
     return [
         Finding(
             ERROR,
-            f"made again with seed {stream.source.seed}, it has other images or labels: draw random numbers from a "
-            "generator that begins with the seed, as torch.Generator().manual_seed(seed)",
+            f"made again with seed {stream.source.seed}, it has different images or labels: draw random numbers from a "
+            "generator with that seed, as torch.Generator().manual_seed(seed)",
         )
     ]
 
@@ -117,13 +117,14 @@ def _agrees_with_another_seed(stream: _Tried) -> list[Finding]:
     tasks = stream.converted.kind.tasks, other.kind.tasks
     if tasks[0] != tasks[1]:
         line = (
-            f"it has {tasks[0]} tasks with seed {first} and {tasks[1]} with seed {second}: make as many for every seed"
+            f"it has {tasks[0]} tasks with seed {first} and {tasks[1]} with seed {second}: make the same number for "
+            "every seed"
         )
         return [Finding(ERROR, line)]
     if other.digest() == stream.digest:
         line = (
-            f"seeds {first} and {second} give the same {tasks[0]} tasks, so that runs differ in initial values and "
-            "batches alone: let the function take `seed`, and draw from it, if tasks should differ"
+            f"seeds {first} and {second} give the same {tasks[0]} tasks, so runs differ only in initial values and "
+            "batches: if tasks should differ, let the function take `seed` and draw from it"
         )
         return [Finding(WARNING, line)]
     return []
@@ -134,8 +135,8 @@ def _draws_from_its_seed(stream: _Tried) -> list[Finding]:
     if other.digest() == stream.digest:
         return []
     line = (
-        "it draws from the global random generators, which begin with the seed here, but not in other programs: draw "
-        "from a generator of its own, as torch.Generator().manual_seed(seed)"
+        "it draws from the global random generators, which the suite seeds but other programs may not: draw from a "
+        "separate generator, as torch.Generator().manual_seed(seed)"
     )
     return [Finding(WARNING, line)]
 
@@ -148,9 +149,9 @@ CLAUSES: dict[str, Callable[[_Tried], list[Finding]]] = {
     "every example can be read, in one shape, with finite pixels": _can_be_read,
     "pixels are bytes, in [0, 1] or standardised": _is_scaled,
     "no test image is a training image": _keeps_test_images_apart,
-    "a seed gives the same stream again": _repeats_itself,
-    "another seed gives other tasks, and as many": _agrees_with_another_seed,
-    "random numbers come from the seed alone": _draws_from_its_seed,
+    "a seed gives the same stream every time": _repeats_itself,
+    "another seed gives other tasks, and the same number of them": _agrees_with_another_seed,
+    "random numbers come only from the seed": _draws_from_its_seed,
 }
 
 

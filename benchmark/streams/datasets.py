@@ -1,4 +1,4 @@
-"""The data sets as tensors, their digests checked before anything is read.
+"""Loads the data sets as tensors. The digest of each file is checked before its content is used.
 
 Shape letters: N examples, D pixels of an image.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from benchmark.streams.archives import ARCHIVES, Archive, digests, find, obtain,
 from benchmark.streams.pickles import plain
 from methods.errors import InputError
 
-# of train images, train labels, test images, test labels
+# of the bytes of train images, train labels, test images and test labels
 _DIGITS_SHA256 = "86e31c2ecbd8915e92a6bd3c14e776ede04d2f795c560ebb07daa656096f9670"
 _DIGITS_SOURCE = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI; CC BY 4.0"
 
@@ -35,16 +36,16 @@ class ImageData:
     test_images: Tensor
     test_labels: Tensor
     scale: float  # the value of a fully inked pixel: 255, or 16 for the digits
-    digests: dict[str, str]  # file -> md5; for the digits, which are no file, sha256 of the contents
+    digests: dict[str, str]  # file -> md5; the digits are not a file: sha256 of their content
 
 
 def load(dataset: str, directory: Path | None = None) -> ImageData:
-    """The data set "mnist", "cifar100" or "digits"; read once a process, so every caller shares its tensors.
+    """The data set "mnist", "cifar100" or "digits". A process reads it once, and all callers share its tensors.
 
-    MNIST and CIFAR-100 are looked for in `directory` (or $BENCHMARK_DATA), then in ./data, then where
-    Avalanche keeps its downloads (~/.avalanche/data/mnist, .../cifar100), and are else downloaded by
-    torchvision: to the directory named, or to ./data. The digits come with scikit-learn.
-    Raises InputError where data are missing, and cannot be downloaded, or are damaged.
+    MNIST and CIFAR-100 are searched in `directory` (or $BENCHMARK_DATA), then in ./data, then in Avalanche's download
+    folders (~/.avalanche/data/mnist, .../cifar100). If they are not found, torchvision downloads them to the named
+    directory, or to ./data. The digits come with scikit-learn.
+    Raises InputError if data are damaged, or if they are missing and the download fails.
     """
     if dataset == "digits":
         return _digits()
@@ -52,11 +53,11 @@ def load(dataset: str, directory: Path | None = None) -> ImageData:
 
 
 def describe(directory: Path | None = None) -> list[dict[str, str]]:
-    """What `load` would find, without a download: one row a data set.
+    """What `load` would find without a download, one row per data set.
 
-    Keys: dataset (id), title, place ("" where missing), status ("ok, original", "ok, mirror", "missing" or
-    the line that says what is damaged), digests ("name digest" pairs joined by "; "), source (and licence).
-    Raises InputError where `directory` is none.
+    Keys: dataset (id), title, place ("" if missing), status ("ok, original", "ok, mirror", "missing" or the line that
+    says what is damaged), digests ("name digest" pairs joined by "; "), source (with licence).
+    Raises InputError if `directory` does not exist.
     """
     rows = [_describe_archive(archive, directory) for archive in ARCHIVES.values()]
     place = f"scikit-learn {sklearn_version}"
@@ -95,7 +96,7 @@ def _files(dataset: str, root: Path) -> ImageData:
 
 
 def _mnist(content: Callable[[str], bytes]) -> list[Tensor]:
-    # not the class datasets.MNIST: it prefers a processed/*.pt file, which nothing checks, to the raw files
+    # torchvision's class datasets.MNIST would prefer a processed/*.pt file, which has no known digest
     parts = []
     for part in ("train", "t10k"):
         parts.append(_idx(content(f"{part}-images-idx3-ubyte"), 16).reshape(-1, 784))
@@ -104,17 +105,17 @@ def _mnist(content: Callable[[str], bytes]) -> list[Tensor]:
 
 
 def _idx(content: bytes, header: int) -> Tensor:
-    """The bytes after the header of a file in MNIST's format."""
+    """The bytes after the header of a file in MNIST's IDX format."""
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=header).copy())
 
 
 def _cifar100(content: Callable[[str], bytes]) -> list[Tensor]:
     parts = []
     for name in ("train", "test"):
-        entry = plain(content(name), "latin1")
+        entry: Any = plain(content(name), "latin1")
         parts.append(torch.from_numpy(np.ascontiguousarray(entry["data"].reshape(-1, 3, 32, 32))))
         parts.append(torch.tensor(entry["fine_labels"]))
-    content("meta")  # only the classes' names, but its digest is in the records
+    content("meta")  # has only the names of the classes, but records hold its digest
     return parts
 
 
@@ -124,12 +125,12 @@ def _digits() -> ImageData:
     images, labels = images.astype(np.uint8), labels.astype("<i8")
     test = np.zeros(len(labels), dtype=bool)
     for label in range(10):
-        test[np.flatnonzero(labels == label)[4::5]] = True  # every fifth of a class: the same share of each
+        test[np.flatnonzero(labels == label)[4::5]] = True  # every fifth example, for the same share of each class
     parts = [images[~test], labels[~test], images[test], labels[test]]
     digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
     if digest != _DIGITS_SHA256:
         raise InputError(
-            f"scikit-learn {sklearn_version} holds other digits: sha256 {digest}, expected {_DIGITS_SHA256}; "
+            f"scikit-learn {sklearn_version} has different digits: sha256 {digest}, expected {_DIGITS_SHA256}; "
             f"install the pinned version (make setup)"
         )
     return ImageData(*map(torch.from_numpy, parts), scale=16.0, digests={"digits": digest})

@@ -1,4 +1,4 @@
-"""Streams from elsewhere: an Avalanche classic benchmark by name, or the function `stream` of a Python file."""
+"""External streams: a classic benchmark of Avalanche by name, or the function `stream` of a Python file."""
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
@@ -25,14 +25,14 @@ from benchmark.streams.parameters import checked, defaults, parameters, written_
 from methods.errors import InputError
 
 Arguments = tuple[tuple[str, object], ...]
-"""The arguments that a person gave, by name, as they stand in a record: numbers, truth values, None and text."""
+"""The given arguments by name, as a record holds them: numbers, truth values, None and text."""
 
 
 def benchmark_of(spec: str, seed: int, arguments: Arguments, directory: Path | None) -> CLScenario:
-    """The benchmark that `spec` makes of a seed and arguments; the same one if asked again at once.
+    """The benchmark that `spec` makes from a seed and arguments. The last one is cached.
 
-    Random numbers that it takes from the global generators come from the seed, and leave them as they were.
-    Raises InputError where there is no such stream, an argument does not fit, data are missing, or it fails.
+    The global random generators are seeded with the seed while the benchmark is made, and restored afterwards.
+    Raises InputError if there is no such stream, an argument does not fit, data are missing, or its code fails.
     """
     return _made(spec, seed, arguments, directory)
 
@@ -43,7 +43,7 @@ def _made(spec: str, seed: int, arguments: Arguments, directory: Path | None) ->
 
 
 def made_anew(spec: str, seed: int, arguments: Arguments, directory: Path | None, state: int) -> CLScenario:
-    """As benchmark_of, never one made before; the global generators begin with `state`."""
+    """Like benchmark_of, without the cache. state: the seed of the global generators."""
     maker = _maker(spec)
     given = checked(spec, maker, arguments)
     if "seed" in parameters(maker):
@@ -51,20 +51,22 @@ def made_anew(spec: str, seed: int, arguments: Arguments, directory: Path | None
     with seeded(state), own_errors(spec, f" (seed {seed})"), sheltered():
         made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)
     if not isinstance(made, CLScenario):
-        raise InputError(f"{shown(spec)}: its function gives a {type(made).__name__}, not an Avalanche benchmark")
+        raise InputError(
+            f"{shown(spec)}: its function returns a {type(made).__name__}; return an Avalanche benchmark (CLScenario)"
+        )
     return made
 
 
 def check(spec: str, arguments: Arguments) -> None:
-    """Raises InputError where there is no such stream, or its arguments do not fit."""
+    """Raises InputError if there is no such stream or its arguments do not fit."""
     checked(spec, _maker(spec), arguments)
 
 
 @contextmanager
 def own_errors(spec: str, where: str = "") -> Iterator[None]:
-    """What the code of a stream raises here, exits too, becomes an InputError that names its file and line.
+    """Inside the block, an exception or exit of a stream's code becomes an InputError that names its file and line.
 
-    where: what is said after the error. What the code prints goes to standard error, away from results.
+    where: text after the error. Prints of the code go to standard error, because standard output is for results.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -78,7 +80,7 @@ def own_errors(spec: str, where: str = "") -> Iterator[None]:
 
 
 def named_arguments(spec: str, given: Mapping[str, object]) -> dict[str, object]:
-    """The arguments of a stream as a record holds them: those given, and the defaults of its function."""
+    """The arguments of a stream as a record holds them: the given ones and the defaults of its function."""
     return written_out(_maker(spec), given)
 
 
@@ -88,14 +90,14 @@ def default_arguments(spec: str) -> dict[str, object]:
 
 
 def file_digests(spec: str, directory: Path | None) -> dict[str, str]:
-    """Digests of the files that decide the stream, as far as they are known: data files, or the Python file."""
+    """The digests of the files that determine the stream: the Python file, or data files if their digests are known."""
     if spec.startswith(AVALANCHE):
         return known_archive(_maker(spec), directory)[1]
     return {Path(spec).name: hashlib.sha256(_text(spec)).hexdigest()}
 
 
 def _text(file: str) -> bytes:
-    """The file as it was read when it was loaded."""
+    """The content of the file when it was loaded."""
     _from_file(file)
     return "".join(linecache.getlines(file)).encode()
 

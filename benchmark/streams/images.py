@@ -1,4 +1,4 @@
-"""One task's examples: shared base images, and which of them, and which of their pixels, the task shows.
+"""The examples of a task: images that tasks share, and the rows and the pixel map that select those of the task.
 
 Shape letters: N examples of the task, D pixels of an image, n examples taken.
 """
@@ -16,14 +16,14 @@ from methods.errors import InputError
 
 
 class TaskImages(Dataset):
-    """One task's examples, nothing copied until it is asked for.
+    """The examples of a task. Images are copied only when they are taken.
 
     base:      uint8 or float32 [M, D] or [M, *shape], shared by the tasks and seeds of a data set
-    rows:      int64 [N], the base image of each example
-    targets:   int64 [N], labels inside the head, from 0
-    scale:     the value that a fully inked pixel has in `base`
-    pixel_map: int64 [D], the base pixel that each pixel shows, -1 for background (0); None: all as they are
-    image_shape: of an example for Avalanche; None: [1, side, side] of a flat image, else its own
+    rows:      int64 [N], the index in `base` of each example
+    targets:   int64 [N], zero-based labels within the head
+    scale:     the value of a fully inked pixel in `base`
+    pixel_map: int64 [D], the index of the source pixel of each pixel, -1 for background (0); None: no change
+    image_shape: shape of an example for Avalanche; None: [1, side, side] for a flat image, else that in `base`
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class TaskImages(Dataset):
         return len(self.rows)
 
     def take(self, rows: Tensor) -> Tensor:
-        """The examples `rows` (int64 [n], inside the task) as [n, D] or [n, *shape] of the base's type."""
+        """The images of some examples, [n, D] or [n, *shape], of the type of `base`. rows: int64 [n], zero-based."""
         if self.base.device.type != "cpu":
             images = self.base[self.rows[rows]]
             images = images if self._source is None else images[:, self._source]
             return images if self._ink is None else images * self._ink
-        # numpy: as fast as torch's gather on one thread, and no threads that wait for each other where other
-        # processes keep the cores busy
+        # NumPy is as fast as torch's gather on one thread. It starts no threads, which would wait for each other when
+        # other processes keep the cores busy.
         images = np.take(self.base.numpy(), self.rows.numpy()[rows.numpy()], axis=0)
         if self._source is not None:
             images = np.take(images, self._source.numpy(), axis=1)
@@ -62,7 +62,7 @@ class TaskImages(Dataset):
         return torch.from_numpy(images)
 
     def on(self, device: torch.device, base: Tensor) -> "TaskImages":
-        """The same task on a device where its base images lie already."""
+        """The same task on a device. base: its base images on that device."""
         there = copy.copy(self)
         there.base = base
         for name in ("rows", "targets", "pixel_map", "_source", "_ink"):
@@ -71,7 +71,7 @@ class TaskImages(Dataset):
         return there
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Example `index` as Avalanche wants it: float32 image in [0, 1] of its own shape, and its label."""
+        """Example `index` in Avalanche's form: a float32 image in [0, 1] of the shape `image_shape`, and its label."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"example {index} of a task with {len(self)}")
         image = self.take(torch.tensor([index % len(self)]))[0]
@@ -79,9 +79,9 @@ class TaskImages(Dataset):
 
 
 def drawn_rows(length: int, count: int, seed: int, task: int, stream: str) -> Sequence[int]:
-    """`count` of a task's `length` training examples, drawn from the seed, in rising order; 0 takes them all.
+    """The indices of `count` of a task's `length` training examples, drawn from the seed, in ascending order.
 
-    Raises InputError where there are not as many.
+    count: 0 takes all examples. Raises InputError if the task has fewer examples.
     """
     if not 0 <= count <= length:
         raise InputError(

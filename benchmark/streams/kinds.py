@@ -1,4 +1,4 @@
-"""The task streams by name: what each one is, without building any (benchmark/streams/build.py builds them)."""
+"""Descriptions of the suite's streams by name. benchmark/streams/build.py builds the streams."""
 
 from dataclasses import dataclass
 
@@ -27,16 +27,16 @@ _DIGITS = (
 
 @dataclass(frozen=True)
 class StreamKind:
-    """A kind of task stream; a seed and a number of tasks make a stream of it."""
+    """A kind of stream. A seed and a number of tasks determine a stream of this kind."""
 
     id: str
     title: str
     dataset: str  # "mnist" | "cifar100" | "digits"
-    network: str  # by default, an id of benchmark.networks.registry; "": none of the suite's takes its examples
-    tasks: int  # the number of tasks unless a setting says otherwise
+    network: str  # id of the default network in benchmark.networks.registry; "": the suite has none for its examples
+    tasks: int  # default number of tasks
     heads: str  # "one" | "per task"
     in_paper: bool
-    source: str  # how it is drawn, which Avalanche benchmark it is, where its data come from
+    source: str  # how tasks are drawn, the Avalanche benchmark, and the source of the data
 
 
 _KINDS = (

@@ -1,4 +1,4 @@
-"""How streams from elsewhere are named, and told their arguments, without loading any."""
+"""Names and arguments of external streams, without loading the streams."""
 
 import os
 from collections.abc import Mapping
@@ -12,48 +12,50 @@ from methods.settings import Settings
 
 AVALANCHE = "avalanche:"
 ARGUMENT = "stream."
-"""What the names of a stream's arguments begin with among the settings."""
+"""Prefix of a stream's arguments in the settings."""
 
 
 def from_elsewhere(name: str) -> bool:
-    """Whether a name typed after --stream is no id of the suite's own: avalanche:NAME, or a Python file."""
+    """Whether a name typed after --stream is that of an external stream: avalanche:NAME or a Python file."""
     return name.startswith(AVALANCHE) or is_file(name)
 
 
 def is_file(name: str) -> bool:
-    """Whether a name typed after --stream or --method means a file."""
+    """Whether a name typed after --stream or --method is that of a file."""
     return not name.startswith(AVALANCHE) and ("/" in name or os.sep in name or name.endswith(".py"))
 
 
 def canonical(name: str) -> str:
-    """The name as it holds in any process of this machine: a file by its absolute path, the others as they are."""
+    """The name in a form that is valid in every process of this machine: a file becomes its absolute path."""
     return os.path.abspath(os.path.expanduser(name)) if is_file(name) else name
 
 
 def stream_id(name: str) -> str:
-    """What a stream is called in records: its own id, avalanche:NAME, or the stem of its file.
+    """The id of a stream in records: an id of the suite, avalanche:NAME, or the stem of its file.
 
-    Raises InputError where a file cannot give a name.
+    Raises InputError if the stem of the file is not a valid id.
     """
     if not from_elsewhere(name) or name.startswith(AVALANCHE):
         return name
-    from benchmark.records.schema import is_identifier  # with NumPy, which the command line's help needs not
+    from benchmark.records.schema import is_identifier  # imports NumPy, which the command line's help must not load
     from benchmark.records.store import GPU_FOLDER, SEARCH_FOLDER
 
     stem = Path(name).stem
     if stem in STREAMS:
-        raise InputError(f"--stream: {name} would be called {stem}, which is a stream of the suite; rename the file")
+        raise InputError(f"--stream: {name} has the name of the suite's stream '{stem}'; rename the file")
     if stem in (SEARCH_FOLDER, GPU_FOLDER):
-        raise InputError(f"--stream: {name} would be recorded in the folder {stem}, which has a use; rename the file")
+        raise InputError(f"--stream: {name}: '{stem}' is a reserved folder name; rename the file")
     if Path(name).suffix != ".py" or ":" in stem or not is_identifier(stem):
-        raise InputError(f"--stream: {name} is no Python file named with letters, digits, '_' and '-', 200 at most")
+        raise InputError(
+            f"--stream: {name} is not a Python file with a name of letters, digits, '_' and '-', 200 at most; rename it"
+        )
     return stem
 
 
 def split(stream: str, overrides: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
-    """The arguments of the run's parts, PART.NAME as they are recorded, and the other settings.
+    """The overrides in two groups: arguments PART.NAME of the run's parts, as they are recorded, and other settings.
 
-    Streams of the suite take no arguments. Raises InputError for an argument that no record can hold.
+    A stream of the suite takes no arguments. Raises InputError for an argument that no record can hold.
     """
     parts = PARTS if from_elsewhere(stream) else [part for part in PARTS if part != "stream"]
     arguments = {name: recorded(name, value) for name, value in overrides.items() if part_of(name) in parts}
@@ -61,5 +63,5 @@ def split(stream: str, overrides: Mapping[str, object]) -> tuple[dict[str, objec
 
 
 def arguments_of(settings: Settings) -> tuple[tuple[str, object], ...]:
-    """The arguments of the stream among the settings, by their own names."""
+    """The arguments of the stream in the settings, by their names without the prefix."""
     return tuple(parts_arguments(settings, "stream").items())

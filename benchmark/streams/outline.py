@@ -1,4 +1,4 @@
-"""What is asked about a stream before it is trained on: what it is, its arguments, its tasks, its warnings."""
+"""Properties of a stream that are needed before training: its kind, arguments, number of tasks and warnings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from methods.settings import Settings
 
 
 def kind_named(stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None) -> StreamKind:
-    """What the stream is, without its examples. Raises InputError as `build` does."""
+    """The kind of a stream, without reading its examples. Raises InputError like `build`."""
     if not from_elsewhere(stream):
         return STREAMS[stream]
     return kind_of(source_of(stream, seed, overrides, data_dir))
@@ -22,9 +22,9 @@ def kind_named(stream: str, seed: int, overrides: Mapping[str, object], data_dir
 def whole(
     stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None
 ) -> Mapping[str, object]:
-    """The overrides with what an external stream adds: all arguments of its function, and its number of tasks.
+    """The overrides, for an external stream with all arguments of its function and its number of tasks.
 
-    A number of tasks that is given stays.
+    A number of tasks in the overrides stays.
     """
     if not from_elsewhere(stream):
         return overrides
@@ -37,7 +37,7 @@ def whole(
 
 
 def check_tasks(stream: str, seeds: Sequence[int], overrides: Mapping[str, object], data_dir: Path | None) -> None:
-    """Raises InputError where an external stream has not as many tasks with every seed, and none are asked for."""
+    """Raises InputError if an external stream has different numbers of tasks for the seeds and no override sets one."""
     if "tasks" in overrides or not from_elsewhere(stream):
         return
     counts = {
@@ -48,12 +48,12 @@ def check_tasks(stream: str, seeds: Sequence[int], overrides: Mapping[str, objec
         if count != first[1]:
             raise InputError(
                 f"--stream: {shown(stream)} has {first[1]} tasks with seed {first[0]} and {count} with seed {seed}: "
-                f"let its function make as many for every seed, or give --set tasks={min(counts.values())}"
+                f"let its function make the same number for every seed, or give --set tasks={min(counts.values())}"
             )
 
 
 def warnings_of(source: str, seed: int, settings: Settings, data_dir: Path | None) -> list[str]:
-    """What is unusual about an external stream, a line each."""
+    """Warnings about an external stream, one line each."""
     if not from_elsewhere(source):
         return []
     size = settings.tasks, settings.train_examples
@@ -61,7 +61,7 @@ def warnings_of(source: str, seed: int, settings: Settings, data_dir: Path | Non
 
 
 def source_of(stream: str, seed: int, overrides: Mapping[str, object], data_dir: Path | None = None) -> Source:
-    """A whole external stream, by its name and the arguments among the overrides."""
+    """An external stream with all its tasks. Its arguments are read from the overrides."""
     given, _ = split(stream, overrides)
     own = {name.removeprefix(ARGUMENT): value for name, value in given.items() if name.startswith(ARGUMENT)}
     return Source(stream, seed, tuple(own.items()), directory=data_dir)

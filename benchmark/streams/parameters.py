@@ -1,4 +1,4 @@
-"""The parameters of a stream's function: which a person may give, and the one form in which each is recorded."""
+"""The parameters of a stream's function: which ones a person may give, and how their values are recorded."""
 
 import difflib
 import inspect
@@ -13,7 +13,7 @@ _GIVEN_BY_THE_SUITE = ("seed", "dataset_root")
 
 
 def parameters(maker: Maker) -> Mapping[str, inspect.Parameter]:
-    """All parameters of a stream's function, by name; none where it does not tell them."""
+    """All parameters of a stream's function by name; empty if Python cannot tell them."""
     try:
         return inspect.signature(maker).parameters
     except (TypeError, ValueError):
@@ -29,15 +29,15 @@ def _free(maker: Maker) -> dict[str, inspect.Parameter]:
 
 
 def defaults(maker: Maker) -> dict[str, object]:
-    """The defaults of a stream's function as a record holds them; those that no record can hold are left out."""
+    """The defaults of a stream's function as a record holds them. Defaults that no record can hold are left out."""
     found = {name: parameter.default for name, parameter in _free(maker).items()}
     return {name: _written(canonical(value, value)) for name, value in found.items() if _recordable(value)}
 
 
 def written_out(maker: Maker, given: Mapping[str, object]) -> dict[str, object]:
-    """The arguments of a stream's function as a record holds them: its defaults, and over them what a person gave.
+    """The arguments of a stream's function as a record holds them: its defaults, replaced by the given values.
 
-    Equal arguments are the same: 1, 1.0 and True for a parameter whose default is a number, "[0,1]" and "[0, 1]".
+    Equal values have one form: 1, 1.0 and True for a parameter with a number as default, or "[0,1]" and "[0, 1]".
     """
     free = _free(maker)
     theirs = {}
@@ -49,9 +49,9 @@ def written_out(maker: Maker, given: Mapping[str, object]) -> dict[str, object]:
 
 
 def checked(spec: str, maker: Maker, arguments: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """The arguments as Python values; those that equal their default are left to the function.
+    """The arguments as Python values. Arguments that equal their defaults are left out.
 
-    Raises InputError for one that the function does not take, or lacks.
+    Raises InputError if the function does not take an argument, or if a required argument is missing.
     """
     known, free, usual = parameters(maker), _free(maker), defaults(maker)
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
@@ -70,7 +70,7 @@ def checked(spec: str, maker: Maker, arguments: Iterable[tuple[str, object]]) ->
 
 
 def _written(value: object) -> object:
-    """A number, a truth value or None as it is; text and lists as the text that `literal` reads them back from."""
+    """The recorded form of a value: numbers, truth values and None unchanged, others as text for `literal`."""
     if value is None or isinstance(value, bool | int | float):
         return value
     return value if isinstance(value, str) and literal(value) == value else repr(value)

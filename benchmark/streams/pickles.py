@@ -1,4 +1,4 @@
-"""Pickled data files: opened only where their digest is known, and then read as plain data."""
+"""Pickled data files. They are opened only if their digest is known, and then read as plain data."""
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
@@ -21,30 +21,30 @@ _MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
 _PLAIN = {
     *((module, name) for module in _MULTIARRAY for name in ("_reconstruct", "scalar")),
     *(("numpy", name) for name in ("ndarray", "dtype")),
-    ("_codecs", "encode"),  # bytes, as Python 2 wrote them
+    ("_codecs", "encode"),  # bytes written by Python 2
     ("collections", "OrderedDict"),
 }
-"""What a data file may name: arrays. Lists, dictionaries, text and numbers need no name."""
+"""The functions and classes that a pickle may refer to. Lists, dictionaries, text and numbers refer to none."""
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
         if (module, name) not in _PLAIN:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is code and no data")
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}, which is code, not data")
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 def plain(content: bytes, encoding: str = "ASCII") -> object:
     """The arrays, lists, dictionaries, numbers and text that a pickle holds.
 
-    encoding: of text that Python 2 wrote. Raises pickle.UnpicklingError for a pickle that names anything else.
+    encoding: of text written by Python 2. Raises pickle.UnpicklingError if the pickle refers to anything else.
     """
     return _Reader(io.BytesIO(content), encoding=encoding).load()
 
 
 @cache
 def known() -> dict[str, str]:
-    """The pickles of published data sets: md5 -> file name."""
+    """The pickles of published data sets, md5 -> file name."""
     from avalanche.benchmarks.datasets.core50 import core50_data
     from avalanche.benchmarks.datasets.openloris import openloris_data
 
@@ -57,10 +57,10 @@ def known() -> dict[str, str]:
 
 @contextmanager
 def only_known() -> Iterator[list[InputError]]:
-    """Inside the block, pickle.load opens files of `known` digests alone, as plain data, and torch.load tensors alone.
+    """Inside the block, pickle.load opens only files of `known` digests as plain data, and torch.load only tensors.
 
-    The digest is of the bytes that are unpickled. Gives a list that collects the refusals, as libraries answer
-    errors of theirs by trying something else.
+    The digest is that of the bytes that are unpickled. Yields a list that collects the refusals, because a library may
+    catch the error and try something else.
     """
     refusals: list[InputError] = []
 
@@ -70,15 +70,15 @@ def only_known() -> Iterator[list[InputError]]:
         if digest not in known():
             refusals.append(
                 InputError(
-                    f"{name} is a pickle of unknown digest (md5 {digest}), which could hold code, so it is not opened: "
-                    "put the file as it is published in its place"
+                    f"{name} is a pickle of unknown digest (md5 {digest}), which may hold code, so it is not opened: "
+                    "replace it by the published file"
                 )
             )
             raise refusals[-1]
         return plain(content, encoding)
 
     def refuse(*_: object, **__: object) -> object:
-        refusals.append(InputError("a data file holds a pickle inside another file, which is not opened"))
+        refusals.append(InputError("a data file contains another pickle, which is not opened: use the published file"))
         raise refusals[-1]
 
     tensors = partial(torch.load, weights_only=True)

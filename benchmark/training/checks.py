@@ -1,4 +1,4 @@
-"""Whether a class from elsewhere has the interface of a method, as far as that shows without training."""
+"""Checks the interface of an external method, as far as that is possible without training."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CALLS = {
     "restore": "self, state",
     "schedule": "self, clock",
 }
-"""What the engine calls, and with what; `phases` is asked of the class, and a method may have no `schedule`."""
+"""The functions that the engine calls, with their parameters. `phases` is a class method; `schedule` is optional."""
 
 
 def check(method: type[Method]) -> None:
-    """Raises InputError, one line that names the file, the line and what to do, where something is wrong."""
+    """Raises InputError if something is wrong: one line that names the file, the line and what to do."""
     _check_id(method)
     if not _takes(method, 2):
         _refuse(method, method.__init__, "__init__ must take (self, settings, problem)")
@@ -64,14 +64,16 @@ def _check_id(method: type[Method]) -> None:
 
 
 def check_phases(method: type[Method], tasks: int) -> None:
-    """Raises InputError where the method does not train every task once, in the order of the stream."""
+    """Raises InputError if the method does not train every task once, in the order of the stream."""
     try:
         phases = method.phases(tasks)
         sound = all(phases) and list(chain(*map(sorted, phases))) == list(range(tasks))
     except Exception as error:
         raise InputError(f"--method: {place_of(error, file_of(method))}") from error
     if not sound:
-        _refuse(method, method.phases, f"phases({tasks}) must name each task once, in order from 0, not {phases}"[:200])
+        _refuse(
+            method, method.phases, f"phases({tasks}) must name each task once, in ascending order, not {phases}"[:200]
+        )
 
 
 def _check_settings(method: type[Method]) -> None:

@@ -1,4 +1,4 @@
-"""What an external method gives at each step, held against what the engine can use."""
+"""Checks the directions that an external method returns at each step."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from methods.method import Gradient, Method, Network
 
 
 def wrong_direction(given: object, theta: Tensor) -> str | None:
-    """Why the engine cannot step along what a method gave, and what to give instead; None where it can.
+    """Why the engine cannot use what a method returned, and what to return instead; None if it can.
 
-    A direction is a gradient as `net.gradient` gives it, or a tensor of the shape, dtype and device of theta [S, P].
+    A direction is a gradient from `net.gradient`, or a tensor with the shape, dtype and device of theta [S, P].
     """
     if not isinstance(given, Tensor):
         if all(callable(getattr(given, name, None)) for name in ("dense", "add_to")):
             return None
-        return f"direction() gives a {type(given).__name__}; give net.gradient(batch) or a tensor [S, P]"
+        return f"direction() returns a {type(given).__name__}; return net.gradient(batch) or a tensor [S, P]"
     if given.layout is not torch.strided:
-        return f"direction() gives a tensor of layout {given.layout}; give a dense one: value.to_dense()"
+        return f"direction() returns a tensor of layout {given.layout}; return a dense one: value.to_dense()"
     if (given.shape, given.dtype, given.device) != (theta.shape, theta.dtype, theta.device):
         return (
-            f"direction() gives {given.dtype} {list(given.shape)} on {given.device}; give {theta.dtype} "
-            f"{list(theta.shape)} on {theta.device}, one row a seed, as net.gradient(batch).dense()"
+            f"direction() returns {given.dtype} {list(given.shape)} on {given.device}; return {theta.dtype} "
+            f"{list(theta.shape)} on {theta.device}, one row per seed, as net.gradient(batch).dense()"
         )
     return None
 
@@ -34,8 +34,8 @@ def wrong_direction(given: object, theta: Tensor) -> str | None:
 def guarded(method: Method, shown: str) -> Callable[[Network, Batch], Gradient | Tensor]:
     """The direction of an external method, checked at every step.
 
-    shown: the method's file, for messages. Raises UnitError for a direction that the engine cannot use, and for a
-    batch that was changed in place: other methods and later epochs see the same examples.
+    shown: the method's file, for messages. Raises UnitError if the engine cannot use the direction, or if the method
+    changed the batch in place: other methods and later epochs use the same examples.
     """
     inner = method.direction
 

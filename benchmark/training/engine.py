@@ -1,4 +1,4 @@
-"""The engine: trains all seeds of a cell together and fills the accuracy matrix a[t, i] of each.
+"""The engine trains all seeds of a cell together, and fills the accuracy matrix a[t, i] of each seed.
 
 Shape letters: S seeds, P parameters, B batch, T tasks.
 """
@@ -33,10 +33,10 @@ from methods.method import Method, Problem
 from methods.settings import Settings
 
 MORE_ELSEWHERE = 8
-"""Times as many test images at a time on a GPU, where calls cost more than the cache saves."""
+"""Factor of the evaluation batch on a GPU, where kernel launches cost more than a cache saves."""
 
 NEVER = torch.iinfo(torch.int64).max
-"""The step at which a seed that did not diverge diverged."""
+"""Sentinel: the seed has not diverged."""
 
 Report = Callable[[int, int, int], None]
 
@@ -46,7 +46,7 @@ Keep = Callable[["Cell"], None]
 
 
 class Misfit(ValueError):
-    """A saved state is not one of this cell."""
+    """A saved state belongs to another kind of cell."""
 
 
 def train(
@@ -60,16 +60,16 @@ def train(
     measure: Sequence[Asked] = (),
     network: NetworkKind | None = None,
 ) -> list[Outcome]:
-    """Train one network a stream (one stream a seed), all side by side: they must be of one form.
+    """Train S networks together, one for each stream. Each stream belongs to one seed, and all have the same form.
 
-    `report(step, steps, phase)` is called now and then, `keep(cell)` after each phase and its evaluation.
-    `begun` is what the same streams had reached, as kept there: phase, outcomes and Cell.state().
-    `measure`: the probes that measure the networks meanwhile; no number depends on them.
+    report: report(step, steps, phase) is called every 50 steps and at the end of each epoch. keep: keep(cell) is called
+    after each phase and its evaluation. begun: a saved state of the same streams: phase, outcomes and Cell.state().
+    measure: the probes that measure the networks during training; the run's numbers do not depend on them.
     network: see network_of.
-    Returns an Outcome a stream, in order. Raises Misfit where `begun` is of another kind of cell.
+    Returns one Outcome per stream, in order. Raises Misfit if `begun` belongs to another kind of cell.
     """
     if len({stream.form for stream in streams}) > 1:
-        raise ValueError("streams of unequal forms cannot be trained side by side")
+        raise ValueError("streams of different forms cannot train together")
     with torch.no_grad():
         cell = Cell(method, streams, settings, device, measure, network)
         if begun is not None:
@@ -78,16 +78,16 @@ def train(
 
 
 def network_of(settings: Settings, stream: Stream, network: NetworkKind | None = None) -> NetworkKind:
-    """The network of a run: `network` where it is given, else the one that the settings name, else the stream's own.
+    """The network of a run: `network` if given, else the one that the settings name, else the stream's default.
 
-    Raises InputError where it does not take the stream's examples, or the stream has none of its own.
+    Raises InputError if the network does not accept the stream's examples, or if the stream has no default network.
     """
     name = settings.network or stream.kind.network
     return check_fits(network or (network_named(name) if name else None), stream.shape, stream.kind.id)
 
 
 class Cell:
-    """One method on one stream, S seeds side by side; `phase` counts the phases trained and evaluated."""
+    """One method on one stream with S seeds that train together. phase: number of phases trained and evaluated."""
 
     def __init__(
         self,
@@ -120,11 +120,11 @@ class Cell:
 
     @property
     def finished(self) -> bool:
-        """Whether all phases are trained and evaluated."""
+        """Whether all phases have been trained and evaluated."""
         return self.phase == len(self.phases)
 
     def train(self, report: Report, keep: Keep = lambda cell: None) -> list[Outcome]:
-        """Train through the phases that are left; fill and return the outcomes."""
+        """Train and evaluate the remaining phases, and return the outcomes."""
         data = [PhaseData(self.streams, tasks, self.device) for tasks in self.phases]
         steps, started = self.steps, time.perf_counter()
         for phase in range(self.phase, len(data)):
@@ -145,9 +145,9 @@ class Cell:
         return self.outcomes
 
     def state(self) -> dict[str, Tensor]:
-        """All that outlives a phase besides `phase` and `outcomes`, as tensors.
+        """All tensors that later phases need, by name; `phase` and `outcomes` complete the state.
 
-        The optimizer's state is in it where it lives for the run. Numbers drawn ahead are not.
+        They include the optimizer's state if its lifetime is the run. They do not include numbers drawn ahead.
         """
         buffers = {f"buffer.{name}": value for name, value in self.net.buffers.items()}
         own = {f"method.{name}": value for name, value in self.method.state().items()}
@@ -156,7 +156,7 @@ class Cell:
         return {"theta": self.net.theta, "generators": self.random.state()} | buffers | own | steps | measured
 
     def restore(self, phase: int, outcomes: list[Outcome], tensors: Mapping[str, Tensor]) -> None:
-        """Take back what an equal cell had reached. Raises Misfit where it was another kind of cell."""
+        """Restore the state of an equal cell. Raises Misfit if it belongs to another kind of cell."""
         try:
             self.net.theta.copy_(tensors["theta"])
             for name, value in self.net.buffers.items():
@@ -174,7 +174,7 @@ class Cell:
 
     @denormals_as_zero()
     def _train_phase(self, phase: int, data: PhaseData, report: Callable[[int], None]) -> Tensor:
-        """One phase: its epochs of steps. Returns the order [S, N] of the last epoch."""
+        """Train one phase. Returns the order of the examples in the last epoch, int64 [S, N]."""
         rate = self.method.learning_rate(phase)
         penalty = self.method.penalty()
         steps = -(-len(data) // self.settings.batch_size)
@@ -208,12 +208,12 @@ class Cell:
 
         if not self.network.recordable:
             return take
-        # a graph of a whole step would keep its rate, and torch.optim's count of steps, as they were recorded
+        # a replayed graph repeats the recorded learning rate, and torch.optim's recorded count of steps
         whole = one_rate and isinstance(step, Step)
         return cuda_graphs.steps(take, self.random, self.method.step_kind if whole else lambda: None)
 
     def _note_divergence(self, step: int) -> None:
-        """Keep on the device which seeds are lost by now and since when, so that a GPU need not wait for the CPU."""
+        """Note on the device which seeds have diverged and at which step, so that a GPU need not wait for the CPU."""
         now = torch.where(self.net.theta.sum(1).isfinite(), NEVER, step)
         torch.minimum(self._broken, now, out=self._broken)
 
@@ -223,13 +223,13 @@ class Cell:
                 outcome.status, outcome.diverged = "diverged", {"task": self.phase, "step": step}
 
     def _evaluate(self, rows: int) -> None:
-        """Append the accuracy on every task met to each seed's matrix (a phase of T tasks has T rows)."""
+        """Append the accuracies on all tasks seen so far to each seed's matrix, one row for each task of the phase."""
         for index, (stream, outcome) in enumerate(zip(self.streams, self.outcomes, strict=True)):
             if outcome.status == "complete":
                 outcome.add_rows(rows, len(stream.test), partial(self.accuracy, index))
 
     def accuracy(self, index: int, task: int, chosen: Tensor | None = None) -> float:
-        """Accuracy of a seed's network on some rows [n] of a task's test set, by default on all; a fraction."""
+        """Accuracy of a seed's network on a task's test set, a fraction. chosen: int64 [n], rows; by default all."""
         stream = self.streams[index]
         data, correct = stream.test[task], 0
         everything = torch.arange(len(data), device=self.device) if chosen is None else chosen.to(self.device)

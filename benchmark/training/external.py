@@ -1,8 +1,8 @@
-"""Methods by name: the suite's own, and those from elsewhere, which are code and run with all rights of the caller.
+"""Methods by name: the built-in ones and external ones. External methods are code and run with the caller's rights.
 
-A method is named by a built-in id (`ewc`); by a file that holds it (`./my_method.py`); as `package.module:Class`;
-`avalanche:NAME`, a strategy of Avalanche; or by an entry point of the group `clbench.methods` of an installed
-package. What takes time to import is imported where it is needed, for the command line's help needs none of it.
+The name of a method is a built-in id (`ewc`), a file (`./my_method.py`), `package.module:Class`, a strategy of
+Avalanche (`avalanche:NAME`), or the name of an entry point in the group `clbench.methods` of an installed package.
+Slow imports are inside the functions that need them, so that the command line's help is fast.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ GROUP = "clbench.methods"
 
 
 def installed() -> dict[str, EntryPoint]:
-    """The methods of installed packages: entry points by name."""
+    """The entry points of methods in installed packages, by name."""
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def is_code(spec: str) -> bool:
-    """Whether a name means code: a file, package.module:Class or avalanche:NAME."""
+    """Whether a name refers to code: a file, package.module:Class or avalanche:NAME."""
     return is_file(spec) or ":" in spec
 
 
 def method_named(spec: str) -> type[Method]:
-    """The class of a method; the same one, as it was loaded first, for the life of the process.
+    """The class of a method. A process loads each method once.
 
-    Raises InputError, one line that names file, line and error, where it cannot be loaded or is no method.
+    Raises InputError, one line that names file, line and error, if it cannot be loaded or is not a method.
     """
     if spec in METHOD_ROWS:
         from methods.registry import METHODS
@@ -58,7 +58,7 @@ def method_named(spec: str) -> type[Method]:
 
 
 def distinct(specs: Sequence[str]) -> dict[str, type[Method]]:
-    """The classes by name. Raises InputError where two of them share an id, under which runs are recorded."""
+    """The classes by name. Raises InputError if two of them have the same id, because records are named by the id."""
     methods, ids = {spec: method_named(spec) for spec in specs}, {}
     for spec, method in methods.items():
         if method.id in ids:
@@ -69,10 +69,10 @@ def distinct(specs: Sequence[str]) -> dict[str, type[Method]]:
 
 
 def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The settings of a method on a stream, as methods.settings.settings_for; a built-in one is not loaded.
+    """The settings of a method on a stream, see methods.settings.settings_for. A built-in method is not loaded.
 
-    stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
-    The override `network` is what benchmark.networks.external names it by; the settings hold its id.
+    stream: a name as in benchmark.streams.names. overrides: may include arguments of an external stream, and `network`,
+    a name as in benchmark.networks.external. The settings then have the network's id.
     """
     from benchmark.training import optimizer_names, schedules
     from methods.settings import settings_for
@@ -87,13 +87,13 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
 
         method = method_named(spec)
         settings = settings_for(method.id, stream_id(stream), others, method.Settings, method.stream_settings)
-        name = unrecordable(settings)  # told now, for a record is made when all is trained
+        name = unrecordable(settings)  # checked here, because the record is made only after training
         if name is not None:
-            raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
+            raise InputError(f"--set: '{name}' cannot be recorded: give at most 500 printable characters")
     if settings.dropout and network and network_named(network).source:
         raise InputError(
-            f"setting 'dropout' has no effect on {settings.network}, an external network; where its function takes a "
-            "dropout, give --set network.dropout=VALUE"
+            f"setting 'dropout' has no effect on the external network {settings.network}; if its function takes a "
+            "parameter dropout, give --set network.dropout=VALUE"
         )
     settings = with_arguments(settings, arguments)
     optimizer_names.check(settings)
@@ -106,7 +106,7 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
 
 
 def _network(stream: str, arguments: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
-    """The settings that a network among the overrides decides; the built-in ones' dropout is 0 for an external one."""
+    """The settings that follow from the override `network`. For an external network, the setting dropout is 0."""
     spec = str(overrides.get("network", ""))
     own = {name.removeprefix("network."): value for name, value in arguments.items() if part_of(name) == "network"}
     check_arguments(spec, own)
@@ -119,7 +119,7 @@ def _network(stream: str, arguments: Mapping[str, object], overrides: Mapping[st
 
 
 def sources_of(spec: str, stream: str) -> dict[str, str]:
-    """Where the value of each setting comes from, as methods.settings.sources_for."""
+    """The source of each setting, see methods.settings.sources_for."""
     from methods.settings import sources_for
 
     if spec in METHOD_ROWS:
@@ -129,12 +129,12 @@ def sources_of(spec: str, stream: str) -> dict[str, str]:
 
 
 def id_of(spec: str) -> str:
-    """The id under which a method's runs are recorded."""
+    """The id of a method in records."""
     return spec if spec in METHOD_ROWS else method_named(spec).id
 
 
 def forget() -> None:
-    """Load external methods anew when they are next named, as a file that was edited meanwhile."""
+    """Clear the cache, so that an edited file is loaded again when it is next named."""
     _external.cache_clear()
 
 
@@ -163,7 +163,7 @@ def _only_method(module: ModuleType, file: str) -> type[Method]:
         return methods[0]
     held = ", ".join(cls.__name__ for cls in methods or classes) or "none"
     what = "subclasses of Method" if methods else "no subclass of methods.method.Method, but classes"
-    raise InputError(f"--method: {shown(file)} must hold one subclass of Method; it holds {what}: {held}")
+    raise InputError(f"--method: {shown(file)} must have one subclass of Method; it has {what}: {held}")
 
 
 def _attribute(module: str, path: str) -> type[Method]:
@@ -171,5 +171,5 @@ def _attribute(module: str, path: str) -> type[Method]:
 
     value = attribute(module, path, "--method")
     if not (isinstance(value, type) and issubclass(value, Method)):
-        raise InputError(f"--method: {module}:{path} is no subclass of methods.method.Method")
+        raise InputError(f"--method: {module}:{path} is not a subclass of methods.method.Method; name one")
     return value

@@ -1,4 +1,4 @@
-"""Probes at work in a cell: when they measure, what they may not do, and what they measured."""
+"""Runs the probes of a cell: calls them when a measurement is due, checks them, and collects their measurements."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from benchmark.common.loading import place_of
 from benchmark.common.seeded import seeded
-from benchmark.records.schema import MOST_NUMBERS, is_identifier, numbers
+from benchmark.records.measurement import MOST_NUMBERS, numbers
+from benchmark.records.schema import is_identifier
 from benchmark.training.probe import Probe, View
 from benchmark.training.probes import Asked
 from methods.errors import InputError
@@ -22,12 +23,12 @@ from methods.errors import InputError
 if TYPE_CHECKING:
     from benchmark.training.engine import Cell
 
-Row = list[object]
-"""[phase, step, the values by name] of one seed."""
+Row = list[Any]
+"""One measurement of one seed: [phase, step, {name: value}]."""
 
 
 class Probes:
-    """The probes of a cell, and the rows that they measured of each of its S seeds."""
+    """The probes of a cell and their measurements. rows: [probe][seed], a list of Row."""
 
     def __init__(self, asked: Sequence[Asked], cell: Cell) -> None:
         self.cell, self.asked, self._seconds = cell, asked, 0.0
@@ -39,27 +40,27 @@ class Probes:
         self._counts = [0 for _ in asked]
 
     def after_step(self, phase: int, step: int) -> None:
-        """Measure where it is time after step `step` of a phase, counted from 1; its end comes with `after_phase`."""
+        """Measure with the probes that are due after step `step` of a phase, counted from 1, except its last step."""
         if step < self.steps[phase]:
             due = [n for n, probe in enumerate(self.probes) if probe.options.every and step % probe.options.every == 0]
             if due:
                 self._measure(due, phase, step)
 
     def after_phase(self, phase: int) -> float:
-        """Measure with all probes; the seconds that measuring took since the phase began."""
+        """Measure with all probes. Returns the seconds that measurements took since the start of the phase."""
         self._measure(range(len(self.probes)), phase, self.steps[phase])
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
     def measurements(self, index: int) -> dict[str, dict[str, object]]:
-        """What was measured of a seed, by probe, as a record holds it; of a diverged seed before it diverged."""
+        """The measurements of a seed by probe, as a record holds them. A diverged seed has those before it diverged."""
         return {
             probe.name: each.description() | {"values": _columns(rows[index])}
             for probe, each, rows in zip(self.probes, self.asked, self.rows, strict=True)
         }
 
     def state(self) -> dict[str, Tensor]:
-        """All that the probes need to go on, as tensors."""
+        """All tensors that the probes need to continue, by name."""
         saved = {}
         for probe, rows in zip(self.probes, self.rows, strict=True):
             text = json.dumps(rows, allow_nan=False).encode()
@@ -68,7 +69,7 @@ class Probes:
         return saved
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave. Raises KeyError or ValueError where it is not of these probes."""
+        """Restore a state that `state` returned. Raises KeyError or ValueError if it belongs to other probes."""
         for n, probe in enumerate(self.probes):
             self.rows[n] = json.loads(bytes(tensors[f"probe.{probe.name}.rows"].cpu().numpy()))
             if len(self.rows[n]) != len(self.cell.streams):
@@ -89,7 +90,7 @@ class Probes:
 
     def _measure(self, which: Sequence[int], phase: int, step: int) -> None:
         if self.cell.device.type == "cuda":
-            torch.cuda.synchronize()  # the steps before are no part of the time
+            torch.cuda.synchronize()  # pending training steps must not count as time of the measurement
         began, view = time.perf_counter(), self._view(phase, step)
         alive = self.cell.net.theta.sum(1).isfinite().tolist()
         for n in which:
@@ -107,15 +108,15 @@ class Probes:
         if self._counts[n] > MOST_NUMBERS:
             name = self.probes[n].name
             raise InputError(
-                f"--measure {name}: it measured more than {MOST_NUMBERS:,} numbers a run, and a record holds no more; "
+                f"--measure {name}: it measured more than {MOST_NUMBERS:,} numbers per run, the limit of a record; "
                 f"measure less often, with {name}:every=K"
             )
 
     @contextmanager
     def _only_looking(self, probe: type[Probe], step: int) -> Iterator[None]:
-        """A probe that changes the networks or draws from the run's generators, or fails, ends the run in one line.
+        """Raises InputError if the probe fails, changes the networks or draws from the run's generators in the block.
 
-        The global generators begin with the step, so that a probe that draws from them measures the same again.
+        The global generators are seeded with the step, so that a probe that draws from them is reproducible.
         """
         kept = [self.cell.net.theta, *self.cell.net.buffers.values()]
         before = [tensor._version for tensor in kept]
@@ -126,7 +127,7 @@ class Probes:
             raise
         except Exception as error:
             if probe.__module__.startswith("benchmark."):
-                raise  # the suite's own defect
+                raise  # a defect of the suite, which needs its traceback
             file = getattr(sys.modules.get(probe.__module__), "__file__", None)
             raise InputError(f"--measure {probe.name}: {place_of(error, file)}; finished runs are recorded") from error
         if [tensor._version for tensor in kept] != before:
@@ -143,14 +144,14 @@ def _refused(probe: type[Probe]) -> Iterator[Tensor]:
 
 
 def _checked(probe: Probe, values: Mapping[str, object], seeds: int) -> dict[str, list[object]]:
-    """The values as lists a seed, None for what is not finite. Raises InputError for what no record can hold."""
+    """The values of each name, [S], with None for NaN and infinity. Raises InputError if no record can hold them."""
     found = {}
     for name, value in dict(values).items():
         if not is_identifier(name) or name in ("phase", "step"):
             raise InputError(f"--measure {probe.name}: {name!r} cannot be the name of a measurement; use another")
         rows = _finite(value.detach().tolist() if isinstance(value, Tensor) else value)
         if not isinstance(rows, list) or len(rows) != seeds:
-            raise InputError(f"--measure {probe.name}: '{name}' must have one entry a seed, {seeds} in all")
+            raise InputError(f"--measure {probe.name}: '{name}' must have one entry per seed, {seeds} in all")
         try:
             for _ in numbers(rows):
                 pass

@@ -1,7 +1,6 @@
-"""Which of torch.optim's optimizers a run can be trained with, without loading PyTorch.
+"""The optimizers of torch.optim that can train a run. This module does not import PyTorch.
 
-A rule that works element by element trains the S rows of theta [S, P] as it would train each network alone; others mix
-the seeds.
+An element-wise update rule trains the S rows of theta [S, P] like S separate networks. Other rules mix the seeds.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from methods.settings import Settings
 
 
 class Row(NamedTuple):
-    """An optimizer: its class in torch.optim, and where its rule comes from."""
+    """An optimizer: its class in torch.optim and the source of its rule."""
 
     torch_class: str
     reference: str
@@ -34,18 +33,18 @@ OPTIMIZERS: dict[str, Row] = {
 }
 
 REFUSED: dict[str, str] = {
-    "lbfgs": "it needs the loss again within a step, and its line search mixes all parameters of all seeds",
+    "lbfgs": "it evaluates the loss again within a step, and its line search mixes the parameters of all seeds",
     "adafactor": "it scales a step by the root mean square of all parameters, which mixes the seeds",
-    "muon": "it orthogonalizes matrices of weights, and the parameters of a seed are one row",
-    "sparseadam": "it takes sparse gradients, and these are dense",
-    "asgd": "its result is the average of the parameters on the way, and the engine evaluates the last ones",
-    "rprop": "it reads the learning rate at its first step only, so that neither decay nor schedule would reach it",
+    "muon": "it orthogonalizes weight matrices, but the parameters of a seed are one row",
+    "sparseadam": "it takes sparse gradients, but these are dense",
+    "asgd": "its result is an average of past parameters, but the engine evaluates the current ones",
+    "rprop": "it reads the learning rate only at its first step, so decay and schedules would have no effect",
 }
 """Optimizers of torch.optim that cannot train a run, and why."""
 
 
 def check(settings: Settings) -> None:
-    """Raises InputError where the optimizer of the settings is unknown, refused, or its arguments are wrong."""
+    """Raises InputError if the optimizer of the settings is unknown or refused, or would ignore the momentum."""
     name = settings.optimizer
     if name not in OPTIMIZERS:
         why = REFUSED.get(name.lower())
@@ -54,10 +53,11 @@ def check(settings: Settings) -> None:
         raise InputError(refused if why else told)
     if name != "sgd" and settings.momentum:
         raise InputError(
-            f"setting 'momentum' is SGD's, and {name} would ignore its {settings.momentum:g}: give --set momentum=0"
+            f"setting 'momentum' is only for SGD, {name} would ignore its value {settings.momentum:g}: give --set "
+            "momentum=0"
         )
 
 
 def is_torchs(settings: Settings) -> bool:
-    """Whether the steps are those of torch.optim, not the engine's own SGD."""
+    """Whether torch.optim takes the steps instead of the engine's own SGD."""
     return settings.optimizer != "sgd" or bool(arguments_of(settings, "optimizer"))

@@ -1,4 +1,4 @@
-"""The step that all methods share: gradient descent on S networks, in place, by SGD or a rule of torch.optim."""
+"""The training step that all methods share: an in-place update of S networks by SGD or a rule of torch.optim."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from methods.errors import InputError
 from methods.method import Gradient, Penalty
 from methods.settings import Settings
 
-# Written-out loops: fused and foreach kernels may round otherwise, depending on where a row lies among the others.
+# In fused and foreach kernels, rounding may depend on the position of a row among the others.
 _GIVEN = {"foreach": False, "fused": False}
 _RESERVED = ("params", "foreach", "fused", "capturable", "differentiable", "maximize")
 
 
 class Step:
-    """theta <- theta - lr * direction, with momentum and the gradient of a quadratic penalty, in place.
+    """theta <- theta - lr * direction, in place, with momentum and the gradient of a quadratic penalty.
 
-    The penalty's part of a plain step, theta - lr * 2 strength (theta - anchor), is keep * theta + pull with
-    fixed keep and pull [S, P]: one pass over the parameters.
+    Without momentum, the penalty's part theta - lr * 2 strength (theta - anchor) equals keep * theta + pull with
+    constant keep and pull [S, P], which takes one pass over the parameters.
     """
 
     def __init__(self, theta: Tensor, rate: float, momentum: float, penalty: Penalty | None) -> None:
@@ -61,9 +61,9 @@ class Step:
 
 
 class TorchStep:
-    """A step by a rule of torch.optim, on theta [S, P] as one parameter.
+    """A step by a rule of torch.optim, with theta [S, P] as a single parameter.
 
-    Its gradient is the direction, and the gradient of the quadratic penalty is added to that.
+    The parameter's gradient is the direction plus the gradient of the quadratic penalty.
     """
 
     def __init__(self, theta: Tensor, settings: Settings) -> None:
@@ -73,7 +73,7 @@ class TorchStep:
         self.slope = self.offset = None
 
     def begin(self, rate: float, penalty: Penalty | None) -> None:
-        """Take the following steps at this rate and with this penalty."""
+        """Use this learning rate and this penalty in the following steps."""
         self.at(rate)
         self.slope = None if penalty is None else 2 * penalty.strength
         self.offset = None if penalty is None else self.slope * penalty.anchor
@@ -94,7 +94,7 @@ class TorchStep:
 
 
 class Optimizer:
-    """The optimizer of a cell. Its state (momentum and the like) begins anew as often as `optimizer_lifetime` says."""
+    """The optimizer of a cell. The setting `optimizer_lifetime` says when its state, such as momentum, is reset."""
 
     def __init__(self, theta: Tensor, settings: Settings) -> None:
         self.theta, self.settings, self.lifetime = theta, settings, settings.optimizer_lifetime
@@ -103,12 +103,12 @@ class Optimizer:
         self._step: TorchStep | None = None
 
     def begin_phase(self) -> None:
-        """Forget the state of the phase before, unless it lives for the run."""
+        """Reset the state, unless its lifetime is the run."""
         if self.lifetime != "run":
             self._step = None
 
     def begin_epoch(self, rate: float, penalty: Penalty | None) -> Step | TorchStep:
-        """The step of the coming epoch; `at` changes its rate."""
+        """The step for the coming epoch. Its method `at` changes the learning rate."""
         if self.plain:
             return Step(self.theta, rate, self.settings.momentum, penalty)
         if self._step is None or self.lifetime == "epoch":
@@ -117,32 +117,32 @@ class Optimizer:
         return self._step
 
     def state(self) -> dict[str, Tensor]:
-        """What outlives a phase: the tensors of torch.optim's state, [S, P] or a single number; {} if nothing does."""
+        """The tensors of torch.optim's state, [S, P] or []; {} if no state outlives a phase."""
         if self._step is None or self.lifetime != "run":
             return {}
         state = self._step.optimizer.state[self._step.parameter]
         return {name: value for name, value in state.items() if value is not None}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave. Raises ValueError where it is of other networks."""
+        """Restore a state that `state` returned. Raises ValueError if it belongs to other networks."""
         self._step = None
         if not state:
             return
         if self.plain or any(value.shape not in ((), self.theta.shape) for value in state.values()):
-            raise ValueError("the state is of another optimizer or of other networks")
+            raise ValueError("the state belongs to another optimizer or to other networks")
         self._step = TorchStep(self.theta, self.settings)
-        # a single number, as a count of steps, stays on the CPU: torch.optim reads it at every step
+        # torch.optim reads single numbers, such as a count of steps, at every step: on a GPU it would have to wait
         placed = {name: value.to(self.theta.device) if value.ndim else value.cpu() for name, value in state.items()}
         self._step.optimizer.state[self._step.parameter] = placed
 
 
 def check_arguments(settings: Settings) -> None:
-    """Raises InputError where the optimizer of the settings does not take its arguments."""
+    """Raises InputError if the optimizer of the settings does not take its arguments."""
     made(settings, [torch.zeros(1)])
 
 
 def made(settings: Settings, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    """The optimizer of the settings on these parameters. Raises InputError for an argument that it does not take."""
+    """The optimizer of the settings for these parameters. Raises InputError if it does not take an argument."""
     name = settings.optimizer
     rule = getattr(torch.optim, OPTIMIZERS[name].torch_class)
     taken = inspect.signature(rule).parameters
@@ -154,15 +154,13 @@ def made(settings: Settings, parameters: Iterable[Tensor]) -> torch.optim.Optimi
         return rule(parameters, lr=settings.learning_rate, **arguments, **given)
     except (ValueError, TypeError, RuntimeError) as error:
         said = " ".join(str(error).split())
-        raise InputError(f"optimizer '{name}' cannot be made: {said[:200]}") from None
+        raise InputError(f"optimizer '{name}' cannot be created: {said[:200]}") from None
 
 
 def _read(name: str, key: str, value: object, taken: Mapping[str, inspect.Parameter]) -> object:
-    """The value of one argument, of the kind that its default has."""
+    """The value of one argument, of the same kind as its default."""
     if key == "lr":
-        raise InputError(
-            "the optimizer's rate is the setting 'learning_rate' with its decay and schedule, not optimizer.lr"
-        )
+        raise InputError("optimizer.lr is not available: give the setting 'learning_rate', its decay or a schedule")
     if name == "sgd" and key == "momentum":
         raise InputError("SGD's momentum is the setting 'momentum', not optimizer.momentum: give --set momentum=VALUE")
     if key in _RESERVED:

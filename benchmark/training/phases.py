@@ -1,4 +1,4 @@
-"""The data of a phase of training: one task of every seed, or several shuffled as one data set."""
+"""The training data of a phase: one task of each seed, or several tasks shuffled as one data set."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from benchmark.streams.build import Stream
 from methods.batch import Batch
 
 CHUNK_BYTES = 8 * 2**20
-"""Images are turned into numbers some steps ahead: enough to make calls few, little enough to stay in the cache."""
+"""Size of the images that are converted to float32 at once, on a CPU: few calls, but small enough for the cache."""
 CHUNK_BYTES_ELSEWHERE = 256 * 2**20
-"""On a GPU, whose memory is fast whatever its cache holds."""
+"""The same on a GPU, whose memory is fast enough without the cache."""
 
 
 @dataclass(frozen=True)
 class PhaseData:
-    """The training examples of some tasks, for S streams with equally many examples."""
+    """The training examples of some tasks, for S streams with the same number of examples."""
 
     streams: list[Stream]
     tasks: tuple[int, ...]
@@ -31,9 +31,10 @@ class PhaseData:
         return sum(len(self.streams[0].train[task]) for task in self.tasks)
 
     def take(self, positions: Tensor) -> Batch:
-        """The examples at positions [S, n] as a batch [S, n, ...]; scaled to [0, 1].
+        """The examples at positions [S, n] as a batch [S, n, ...], with pixels divided by the stream's scale.
 
-        Positions lie on the device, or for a phase of several tasks on the CPU: it sorts them by task there.
+        The positions must be on the device. In a phase of several tasks they must be on the CPU, which groups them by
+        task.
         """
         rows = [self._take(stream, row) for stream, row in zip(self.streams, positions, strict=True)]
         images, labels, tasks = (torch.stack(parts) for parts in zip(*rows, strict=True))
@@ -42,7 +43,7 @@ class PhaseData:
         return Batch(images.float().div_(self.streams[0].scale), labels, heads, task)
 
     def own_order(self) -> Tensor:
-        """The positions [S, N] of the examples task by task, each task in the order of its data set's file."""
+        """The positions [S, N] of the examples, task by task, in the order of the data set's file within each task."""
         lengths = [len(self.streams[0].train[task]) for task in self.tasks]
         starts = [0, *accumulate(lengths)]
         rows = [
@@ -52,7 +53,7 @@ class PhaseData:
         return torch.stack(rows).cpu()
 
     def batches(self, order: Tensor, size: int, later: int) -> Iterator[Batch]:
-        """Minibatches in the given order [S, N]; `later` steps of the phase follow the last of them."""
+        """Minibatches of `size` examples in the order [S, N]. later: number of steps of the phase in later epochs."""
         count, order = order.shape[1], self.placed(order)
         steps = -(-count // size)
         per_step = order.shape[0] * size * torch.Size(self.streams[0].shape).numel() * 4
@@ -66,7 +67,7 @@ class PhaseData:
                 yield Batch(ahead.images[:, part], ahead.labels[:, part], ahead.heads[:, part], ahead.task, left)
 
     def placed(self, positions: Tensor) -> Tensor:
-        """The positions where `take` wants them."""
+        """The positions on the device that `take` requires."""
         return sent(positions, self.device) if len(self.tasks) == 1 else positions.cpu()
 
     def _take(self, stream: Stream, positions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -86,18 +87,18 @@ class PhaseData:
 
 
 class RecentData:
-    """The phase just trained, in the order in which each seed met its examples last."""
+    """The examples of the phase just trained, in the order [S, N] of the last epoch."""
 
     def __init__(self, data: PhaseData, order: Tensor) -> None:
         self.data, self.order = data, order.to(data.device)
 
     @property
     def labels(self) -> Tensor:
-        """Labels [S, N] in that order."""
+        """The labels in that order, int64 [S, N]."""
         tasks = self.data.tasks
         targets = [torch.cat([stream.train[task].targets for task in tasks]) for stream in self.data.streams]
         return torch.stack(targets).gather(1, self.order)
 
     def take(self, positions: Tensor) -> Batch:
-        """The examples at positions [S, n] of that order."""
+        """The examples at positions [S, n] of that order, as a batch."""
         return self.data.take(self.data.placed(self.order.gather(1, positions)))

@@ -1,6 +1,6 @@
-"""What a probe is: it measures networks while they are trained, and changes nothing.
+"""The interface of a probe. A probe measures networks during training and changes nothing.
 
-Shape letter: S seeds, trained side by side.
+Shape letters: S seeds that train together, P parameters.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """The networks at a moment of training."""
+    """The networks at one moment of training."""
 
-    net: Any  # the S networks; theta [S, P] are their parameters
-    streams: Sequence[Stream]  # S
-    phases: Sequence[Sequence[int]]  # the tasks that each phase trains
-    phase: int  # the phase being trained, counted from 0
-    step: int  # steps of the whole run taken so far
-    steps: Sequence[int]  # steps of each phase
+    net: Any  # the S networks; net.theta [S, P] has their parameters
+    streams: Sequence[Stream]  # one per seed
+    phases: Sequence[Sequence[int]]  # the tasks of each phase
+    phase: int  # zero-based index of the current phase
+    step: int  # number of steps taken in the whole run
+    steps: Sequence[int]  # number of steps of each phase
     accuracy: Callable[[int, int, Tensor | None], float]
-    """accuracy(index, task, rows): of network `index` on these rows (int64 [n], on the CPU) of its task's test set, a
-    fraction; None takes the whole test set."""
+    """accuracy(index, task, rows): the accuracy of network `index` on rows of a task's test set, a fraction.
+
+    rows: int64 [n] on the CPU; None takes the whole test set.
+    """
 
     @property
     def met(self) -> int:
-        """How many tasks were met by now, those of this phase included; they are the tasks 0 to met - 1."""
+        """The number of tasks seen so far, including those of this phase. They are the tasks 0 to met - 1."""
         return sum(len(tasks) for tasks in self.phases[: self.phase + 1])
 
     def generators(self, label: str) -> list[torch.Generator]:
-        """A generator for each seed, on the CPU, that shares nothing with the run's; another label, other numbers."""
+        """One generator per seed, on the CPU, independent of the run's generators. Each label gives other numbers."""
         import torch
 
         digests = [hashlib.sha256(f"{label} {stream.seed}".encode()).digest() for stream in self.streams]
@@ -47,11 +49,11 @@ class View:
 
 
 class Probe:
-    """Measures S networks at the end of every phase and, with the option `every`, every so many steps.
+    """Measures S networks at the end of each phase, and with the option `every` also every that many steps.
 
-    A subclass has a `name` and a function `measure`; a file with one such class is a probe: run --measure ./file.py.
-    What it draws comes from generators of its own (View.generators), so that a run's numbers do not depend on what is
-    measured. A probe that changes a parameter or draws the run's random numbers ends the run.
+    A subclass defines `name` and `measure`. A file with one such class is a probe: run --measure ./file.py.
+    A probe draws from its own generators (View.generators), so that the numbers of a run do not depend on its probes. A
+    probe that changes a parameter or draws from the run's generators ends the run.
     """
 
     name: str
@@ -61,19 +63,19 @@ class Probe:
 
         model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-        every: int = Field(0, ge=0, le=10**9)  # steps of a phase from one measurement to the next; 0: at its end only
+        every: int = Field(0, ge=0, le=10**9)  # steps of a phase between measurements; 0: only at its end
 
     def __init__(self, options: Options, view: View) -> None:
-        """Called before the first step; again, with the same arguments, where a run is taken up again."""
+        """Called before the first step. A resumed run calls it again with the same arguments."""
         self.options = options
 
     def measure(self, view: View) -> Mapping[str, Tensor | Sequence[object]]:
-        """The measurements by name, each a tensor or nested lists of numbers, [S, ...]; NaN where undefined."""
+        """The measurements by name, each a tensor or nested lists of numbers [S, ...]. NaN means undefined."""
         raise NotImplementedError
 
     def state(self) -> Mapping[str, Tensor]:
-        """What must be saved for the measuring to go on exactly, besides what was measured so far."""
+        """The tensors that a resumed run needs, by name. The suite itself saves the measurements."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Restore a state that `state` returned."""

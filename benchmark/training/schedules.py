@@ -1,7 +1,7 @@
 """Learning-rate schedules by name.
 
-The rate of a step is the method's rate of the phase (`Method.learning_rate`: the paper's decay from task to task, and
-its floor) times the factor that the schedule gives. One decorated function adds a schedule.
+The learning rate of a step is the method's rate for the phase times the factor of the schedule. `Method.learning_rate`
+gives the rate for the phase: the paper's decay from task to task, with its floor. A decorated function adds a schedule.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from methods.method import Method
 
 Schedule = Callable[[Clock], float]
-"""The factor of the rate of a step: finite, 0 or more."""
+"""The factor of a step's learning rate: finite, 0 or more."""
 
 Curve = Callable[..., float]
-"""`curve(t, total, **arguments)`: the factor t units of time after the start, 0 <= t < total."""
+"""`curve(t, total, **arguments)`: the factor at time t of total, 0 <= t < total, in units of Timing.unit."""
 
 Factor = Annotated[float, Field(ge=0, le=1)]
 Divisor = Annotated[float, Field(ge=1, le=1e38)]
@@ -39,9 +39,9 @@ SCHEDULES: dict[str, Curve] = {}
 class Timing(BaseModel):
     """The arguments that every schedule takes.
 
-    unit: the rate changes from step to step, from epoch to epoch or from task to task; warmup and the arguments of the
-    curves are counted in it. span: the schedule begins anew with each task, or goes once over the run; by task it goes
-    over the run. warmup: units in which the factor rises linearly from warmup_start to 1; the curve takes the rest.
+    unit: the unit of time. The factor changes every step, epoch or task. warmup and the arguments of curves are in this
+    unit. span: the schedule restarts with each task, or spans the whole run; with unit "task", it spans the whole run.
+    warmup: number of units in which the factor rises linearly from warmup_start to 1, before the curve.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -52,7 +52,7 @@ class Timing(BaseModel):
     warmup_start: Factor = 0.0
 
     def position(self, clock: Clock) -> tuple[int, int]:
-        """The units of time since the schedule began, and how many it has."""
+        """The time since the schedule started, and its total time, both in units."""
         if self.unit == "task":
             return clock.phase, clock.phases
         over_run = self.span == "run"
@@ -63,10 +63,10 @@ class Timing(BaseModel):
 
 
 def schedule(name: str) -> Callable[[Curve], Curve]:
-    """Add a curve to SCHEDULES; one in a method's file is that method's alone.
+    """Decorator that adds a curve to SCHEDULES. Only the method of the same file can use a curve in a method's file.
 
-    Its parameters after `t` and `total` become the arguments `schedule.NAME`, checked by their annotations.
-    The first line of its docstring is the formula that `list` shows. Raises InputError where another file has the name.
+    The parameters of the curve after `t` and `total` become arguments `schedule.NAME`, checked by their annotations.
+    The first line of its docstring is the formula that `list` shows. Raises InputError if another file uses the name.
     """
 
     def add(curve: Curve) -> Curve:
@@ -114,7 +114,7 @@ def cosine(t: int, total: int, min_factor: Factor = 0.0) -> float:
 
 @schedule("cosine-restarts")
 def cosine_restarts(t: int, total: int, T_0: Count, T_mult: Count = 1, min_factor: Factor = 0.0) -> float:
-    """cosine over T_0 units, then anew over T_mult times as many, and so on
+    """cosine over T_0 units, then again over T_mult times as many, and so on
 
     Loshchilov and Hutter, SGDR, ICLR 2017; as torch.optim.lr_scheduler.CosineAnnealingWarmRestarts.
     """
@@ -155,10 +155,10 @@ def _eased(start: float, end: float, share: float) -> float:
 
 
 def schedule_of(settings: Settings, method: Method | type[Method] | None = None) -> Schedule | None:
-    """The schedule of the settings, or the method's own; None where the factor is always 1.
+    """The schedule of the settings, or the method's own; None if the factor is always 1.
 
-    method: None for one of the suite's, which has no schedule of its own. Raises InputError for an unknown name, a bad
-    argument, and settings that would replace the method's own schedule.
+    method: None for a built-in method, which has no schedule of its own. Raises InputError for an unknown name, a wrong
+    argument, or settings that would replace the method's own schedule.
     """
     name, given = settings.schedule, arguments_of(settings, "schedule")
     if method is not None and method.schedule is not None:
@@ -176,7 +176,7 @@ def schedule_of(settings: Settings, method: Method | type[Method] | None = None)
 
 
 def _known(method: Method | type[Method] | None) -> list[str]:
-    """The suite's schedules and those in the method's files, whose text counts in the version of its code."""
+    """The suite's schedules and those in the method's files, which the version of its code covers."""
     classes = inspect.getmro(method if isinstance(method, type) else type(method))
     modules = {__name__, *(cls.__module__ for cls in classes)}
     return [name for name, curve in SCHEDULES.items() if curve.__module__ in modules]
@@ -190,9 +190,9 @@ def _factor(curve: Curve, timing: Timing, arguments: Mapping[str, object], clock
 
 
 def rates(schedule: Schedule | None, rate: float, start: Clock, count: int) -> list[float]:
-    """The rates of `count` steps from `start` on: rate times the schedule's factor.
+    """The learning rates of `count` steps from `start` on: rate times the schedule's factor.
 
-    Raises InputError where the factor is not a finite number of 0 or more.
+    Raises InputError if a factor is not a finite number of 0 or more.
     """
     if schedule is None:
         return [rate] * count
@@ -202,17 +202,17 @@ def rates(schedule: Schedule | None, rate: float, start: Clock, count: int) -> l
 
 def _sound(factor: float, clock: Clock) -> float:
     if not isinstance(factor, int | float) or not 0 <= factor < math.inf:
-        raise InputError(f"the schedule gives {str(factor)[:80]} at {clock}; it must give a finite number, 0 or more")
+        raise InputError(f"the schedule returns {str(factor)[:80]} at {clock}; return a finite number of 0 or more")
     return factor
 
 
 def formula(name: str) -> str:
-    """What a schedule's factor is, t units after its start, as the first line of its docstring says."""
+    """The formula of a schedule's factor: the first line of its docstring."""
     return inspect.getdoc(SCHEDULES[name]).partition("\n")[0]
 
 
 def arguments_taken(name: str | None = None) -> dict[str, object]:
-    """The arguments of a schedule's own with their defaults, None for one that must be given; of None, those of all."""
+    """The arguments of a schedule with their defaults, None for a required one. name=None: those of all schedules."""
     if name is None:
         defaults = {key: field.default for key, field in Timing.model_fields.items()}
         return defaults | {"span": "task"}
@@ -226,13 +226,13 @@ def _checked(name: str, given: Mapping[str, object]) -> Timing:
     try:
         values = model.model_validate(dict(given))
     except ValidationError as error:
-        raise InputError(_told(name, error.errors()[0], list(model.model_fields))) from None
+        raise InputError(_message(name, error.errors()[0], list(model.model_fields))) from None
     if values.unit == "task" and values.span == "task":
-        raise InputError("schedule.unit=task goes over the run: a task has one rate then; leave schedule.span out")
+        raise InputError("schedule.unit=task gives each task one rate, so it spans the run: leave schedule.span out")
     return values
 
 
-def _told(name: str, error: Mapping[str, object], known: list[str]) -> str:
+def _message(name: str, error: Mapping[str, Any], known: list[str]) -> str:
     argument, message = error["loc"][0], error["msg"].removeprefix("Input ").removeprefix("Value ")
     if error["type"] == "missing":
         return f"schedule '{name}' needs {argument}: give --set schedule.{argument}=VALUE"

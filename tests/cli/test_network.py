@@ -163,13 +163,17 @@ BAD = {
     "no such file": (None, [], "cannot read net.py"),
     "a syntax error": ("def network(:", [], "net.py, line 1: SyntaxError"),
     "a failing import": ("import no_such_module_here", [], "net.py, line 1: ModuleNotFoundError"),
-    "no function": ("x = 1", [], "network is not there; write def network(shape, outputs)"),
-    "not a function": ("network = 3", [], "network is no function; write def network(shape, outputs)"),
-    "too few parameters": ("def network(shape): pass", [], "it takes (shape) and must take (shape, outputs)"),
+    "no function": ("x = 1", [], "network is missing; write def network(shape, outputs)"),
+    "not a function": ("network = 3", [], "network is not a function; write def network(shape, outputs)"),
+    "too few parameters": ("def network(shape): pass", [], "the function takes (shape); it must take (shape, outputs)"),
     "an argument that lacks": ("def network(shape, outputs, width): pass", [], "give --set network.width=VALUE"),
     "an unknown argument": (SOURCE, ["--set", "network.widht=3"], "did you mean 'network.width'?"),
     "the suite's own argument": (SOURCE, ["--set", "network.outputs=3"], "takes no 'network.outputs', it takes width"),
-    "dropout of the built-in ones": (SOURCE, ["--set", "dropout=0.5"], "'dropout' has no effect on net"),
+    "dropout of the built-in ones": (
+        SOURCE,
+        ["--set", "dropout=0.5"],
+        "'dropout' has no effect on the external network net",
+    ),
     "no module": ("def network(shape, outputs): return outputs", [], "net.py: the function returns a int"),
     "an error when it is made": (
         "def network(shape, outputs):\n    return 1 / 0",
@@ -202,14 +206,14 @@ def test_a_bad_network_is_one_line_and_a_two(case, tmp_path, monkeypatch, capsys
     "name, more, said",
     [
         ("mpl", [], "there is no 'mpl', did you mean 'mlp'?"),
-        ("resnet18", [], "resnet18 takes examples of 3 x 32 x 32, and split-digits has 64"),
+        ("resnet18", [], "resnet18 takes examples of 3 x 32 x 32, but split-digits has 64"),
         ("mlp", ["--set", "network.width=3"], "'network.width' is an argument of an external network"),
         ("no_such_module_here:f", [], "No module named"),
         ("math:pow", [], "math is not a Python file"),
-        ("json:no_such", [], "no_such is not there"),
-        ("./a b.py", [], "no Python file named with"),
-        ("./mlp.py", [], "a network of the suite; rename the file"),
-        ("./net.txt", [], "no Python file named with"),
+        ("json:no_such", [], "no_such is missing"),
+        ("./a b.py", [], "is not a Python file with a name of"),
+        ("./mlp.py", [], "has the name of the suite's network 'mlp'; rename the file"),
+        ("./net.txt", [], "is not a Python file with a name of"),
     ],
 )
 def test_names_that_lead_nowhere_are_one_line(name, more, said, tmp_path, monkeypatch, capsys):
@@ -258,23 +262,23 @@ def network(shape, outputs):
 PLAIN = "return super().forward(x)"
 BROKEN = {
     "outputs of the right shape": (BODY.format("return super().forward(x)[:, :3]", ""), "returns torch.float32 [10, 3"),
-    "values of their own": (BODY.format(PLAIN, "torch.manual_seed(0)"), "do not call torch.manual_seed"),
+    "different initial values": (BODY.format(PLAIN, "torch.manual_seed(0)"), "do not call torch.manual_seed"),
     "batches of any size": (
         BODY.format("return super().forward(F.batch_norm(x, None, None, training=True) if self.training else x)", ""),
         "batch norm over vectors needs 2",
     ),
-    "leaves the batch": (BODY.format("x -= 0.5; return super().forward(x)", ""), "in place"),
+    "does not change the batch": (BODY.format("x -= 0.5; return super().forward(x)", ""), "in place"),
     "gets a gradient": (BODY.format("return x @ self.weight.t()", ""), "no gradient reaches bias"),
     "the same numbers": (BODY.format("return super().forward(x) * (1 + next(calls) % 7)", ""), "two equal runs differ"),
-    "disturb each other": (
+    "are independent": (
         BODY.format("Net.steps += 1.0; return super().forward(x) * (1 + Net.steps % 3)", "Net.steps = 0.0"),
         "trained with another seed",
     ),
-    "goes on exactly": (
+    "resumes exactly": (
         BODY.format("self.steps = self.steps + self.training; return super().forward(x) / (1 + self.steps)", ""),
         "register_buffer",
     ),
-    "depend on it alone": (BODY.format("return super().forward(x - x.mean(0))", ""), "other examples of the batch"),
+    "depend only on it": (BODY.format("return super().forward(x - x.mean(0))", ""), "other examples of the batch"),
 }  # fmt: skip
 
 

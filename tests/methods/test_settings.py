@@ -85,7 +85,7 @@ BAD = {
         "stream_settings of 'split-digits': 'epochs' must be a value",
     ),
     "a syntax error": ("class Mine", "class class", "mine.py: invalid syntax"),
-    "two methods": ("class Mine", "class Other:\n    id = 'other'\n\n\nclass Mine", "holds 2 classes with an id"),
+    "two methods": ("class Mine", "class Other:\n    id = 'other'\n\n\nclass Mine", "has 2 classes with an id"),
 }
 
 

@@ -225,9 +225,12 @@ def test_a_snapshot_gives_the_outputs_of_its_moment_in_evaluation_mode(network):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (lambda outputs, batch: cross_entropy(outputs, batch).mean(), r"gives \[\]; give a tensor \[\d\], one number"),
-        (lambda outputs, batch: outputs.sum(2), r"gives \[\d, 6\]; give a tensor"),
-        (lambda outputs, batch: 0.5, "gives float; give a tensor"),
+        (
+            lambda outputs, batch: cross_entropy(outputs, batch).mean(),
+            r"returns \[\]; return a tensor \[\d\], one number",
+        ),
+        (lambda outputs, batch: outputs.sum(2), r"returns \[\d, 6\]; return a tensor"),
+        (lambda outputs, batch: 0.5, "returns float; return a tensor"),
         (lambda outputs, batch: cross_entropy(outputs.detach(), batch), "does not depend on the outputs"),
     ],
     ids=["one number", "one an example", "no tensor", "detached"],

@@ -192,7 +192,7 @@ def test_a_loss_of_all_heads_and_one_that_is_none():
         return outputs.square().mean((1, 2, 3))
 
     assert net.gradient(batch, loss, every_head=True).dense().any() and shapes == [[3, 7, 2, 4]]
-    with pytest.raises(ValueError, match="one number a seed"):
+    with pytest.raises(ValueError, match="one number per seed"):
         net.gradient(batch, lambda outputs, batch: outputs.mean())
     with pytest.raises(ValueError, match="does not depend on the outputs"):
         net.gradient(batch, lambda outputs, batch: outputs.detach().mean((1, 2)))
@@ -245,7 +245,7 @@ SHARED = nn.Linear(12, 4)
     "make, said",
     [
         (lambda: 3, "returns a int; return a torch.nn.Module"),
-        (nn.Flatten, "no parameter to train"),
+        (nn.Flatten, "no trainable parameter"),
         (lambda: nn.Linear(12, 4).double(), "'weight' is torch.float64"),
         (lambda: nn.Linear(12, 4, dtype=torch.complex64), "'weight' is torch.complex64"),
         (lambda: nn.Linear(12, 4).half(), "'weight' is torch.float16"),
@@ -270,7 +270,7 @@ def test_outputs_that_forget_the_parameters_are_told():
         def forward(self, x):
             return super().forward(x).detach()
 
-    with pytest.raises(InputError, match="do not depend on a parameter"):
+    with pytest.raises(InputError, match="do not depend on any parameter"):
         network_of(lambda: Detached(12, 4)).gradient(batch_of(3, 7, (12,), 4, 1))
 
 

@@ -26,7 +26,7 @@ def test_the_shape_of_the_examples_decides_the_default_network(shape, network):
 
 def test_a_network_that_does_not_fit_is_refused():
     assert check_fits(NETWORKS["mlp"], (3, 16, 16), "mine") is NETWORKS["mlp"]
-    with pytest.raises(InputError, match="resnet18 takes examples of 3 x 32 x 32, and mine has 3 x 16 x 16"):
+    with pytest.raises(InputError, match="resnet18 takes examples of 3 x 32 x 32, but mine has 3 x 16 x 16"):
         check_fits(NETWORKS["resnet18"], (3, 16, 16), "mine")
     with pytest.raises(
         InputError, match="mine has examples of 3 x 16 x 16, for which the suite has no default network"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from benchmark.records.schema import MOST_NUMBERS, Record, compose, digest, text
+from benchmark.records.measurement import MOST_NUMBERS
+from benchmark.records.schema import Record, compose, digest, text
 from benchmark.records.store import load, load_all, path_of, recorded, save
 from methods.errors import InputError
 from tests.support.literal import PROVENANCE, protocol_run, record

@@ -107,7 +107,7 @@ def test_a_direction_of_a_wrong_shape_or_type_is_refused_at_the_first_step(given
     words = ["--method", str(tmp_path / "bad.py"), *SMALL, "--jobs", "1", "--results", str(tmp_path / "r")]
     assert main(["run", *words]) == 2
     err = capfd.readouterr().err
-    assert err.count("\n") == 1 and "direction() gives" in err
+    assert err.count("\n") == 1 and "direction() returns" in err
     assert store.load_all(tmp_path / "r") == []
 
 

@@ -141,16 +141,16 @@ def refused(capsys, code: int) -> str:
 @pytest.mark.parametrize(
     "labels, said",
     [
-        ("tenths", "row 0: the label 0.7 is no whole number (40 of 40 labels); give each class a whole number"),
+        ("tenths", "row 0: the label 0.7 is not a whole number (40 of 40 labels); give each class a whole number"),
         ("text", "row 0: the label 'dog' is text (40 of 40 labels)"),
         ("digits as text", "the label '0' is text"),
-        ("nan", "row 0: the label nan is no whole number (1 of 40 labels)"),
+        ("nan", "row 0: the label nan is not a whole number (1 of 40 labels)"),
         ("none", "the label None is missing (1 of 40 labels)"),
-        ("column", "the label [0] is a list (40 of 40 labels); give one whole number an example: column 0"),
+        ("column", "the label [0] is a list (40 of 40 labels); give one whole number per example: column 0"),
         ("lists", "the label [0] is a list"),
-        ("one-hot", "the label [1.0, 0.0] is a list (40 of 40 labels); give one whole number an example"),
+        ("one-hot", "the label [1.0, 0.0] is a list (40 of 40 labels); give one whole number per example"),
         ("negative", "the label -1 is negative (1 of 40 labels)"),
-        ("infinite", "is no whole number (1 of 40 labels)"),
+        ("infinite", "is not a whole number (1 of 40 labels)"),
         ("too few", "has 40 examples and 39 labels"),
     ],
 )
@@ -182,10 +182,10 @@ def test_whole_numbers_of_any_type_are_classes(faults, labels):
         ("stop", "StopIteration"),
         ("exit", "SystemExit: 0"),
         ("generator exit", "GeneratorExit"),
-        ("array", "gives ndarray and no tensors"),
+        ("array", "gives a ndarray, not a tensor"),
         ("shape", "has an image of the shape (9,)"),
-        ("type", "has an image of torch.uint8, and row 0 has not"),
-        ("label", "has the label 0 that its targets call 1"),
+        ("type", "has an image of torch.uint8, but row 0 has not"),
+        ("label", "has the label 0, but its targets have 1"),
         ("column", "the label tensor([1]) has the shape [1]"),
     ],
 )
@@ -228,7 +228,7 @@ def test_bytes_are_divided_by_255_exactly(faults):
 
 
 @pytest.mark.parametrize(
-    "pixels, said", [("standardised", ""), ("wide", "pixels go from -"), ("dark", "to 0.003922 once")]
+    "pixels, said", [("standardised", ""), ("wide", "pixels go from -"), ("dark", "to 0.003922 after")]
 )
 def test_standardised_images_are_taken_and_unusual_ones_are_said_once(faults, tmp_path, capsys, pixels, said):
     more = ["--method", "ewc", "--seeds", "2", "--set", f"stream.pixels={pixels}"]
@@ -263,7 +263,7 @@ SETS = {
     "test sets in another order": (
         "[part(*data(0)), part(data(1)[0], [2, 3] * 20)], [part(data(2)[0], [2, 3] * 20), part(*data(3))]",
         "error",
-        "the test set of task 1 has 40 images and none of a class that task 1 trains (trained: 0, 1; tested: 2, 3)",
+        "the test set of task 1 has 40 images, none of a class that task 1 trains (trained: 0, 1; tested: 2, 3)",
     ),
     "types": (
         "[part(*data(0)), part(PIXELS['bytes'](data(1)[0]), data(1)[1])], [part(*data(2)), part(*data(3))]",
@@ -311,7 +311,7 @@ def stream(seed):
     return with_task_labels(benchmark_from_datasets(train=train, test=test))
 """
     err = refused(capsys, run(file(tmp_path, body), tmp_path / "results"))
-    assert "0 comes again (tasks 1, 3); give each task a label of its own" in err
+    assert "0 is repeated (tasks 1, 3); give each task a label of its own" in err
 
 
 ONE_TEST_SET = """
@@ -376,7 +376,7 @@ def test_check_stream_says_what_depends_on_the_seed(tmp_path, capsys):
     own = "torch.rand(40, 16, generator=CLOCK)"
     clock = f"CLOCK = torch.Generator()\n\n\ndef stream(seed):\n    return {tasks.format(own)}\n"
     assert main(["check-stream", file(tmp_path, clock, "clock.py")]) == 1
-    assert "error   made again with seed 0, it has other images or labels" in capsys.readouterr().out
+    assert "error   made again with seed 0, it has different images or labels" in capsys.readouterr().out
 
 
 def test_check_stream_tells_every_error_of_a_clause(tmp_path, capsys):

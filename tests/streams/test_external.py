@@ -141,7 +141,7 @@ def test_list_says_what_was_recognised(digits, capsys):
 
 
 BAD = {
-    "def stream(seed): return 3": "gives a int, not an Avalanche benchmark",
+    "def stream(seed): return 3": "returns a int; return an Avalanche benchmark",
     "streams = 1": "no function stream(seed, ...)",
     "def stream(seed):\n    return [][seed]": "line 2: IndexError",
     "def stream(seed: int, size): pass": "needs size",
@@ -181,7 +181,7 @@ def stream(seed, side=8, channels=1, labels="[0, 1]", tests=2):
     [
         ("side=9", ""),
         ("tests=1", "2 training and 1 test experiences"),
-        ("labels=[0,0,1]", "either all must be equal, or no two"),
+        ("labels=[0,0,1]", "they must be all equal or all different"),
         ("sides=3", "did you mean 'stream.side'?"),
         ("tests=two", "TypeError"),
     ],
@@ -197,7 +197,7 @@ def test_benchmarks_that_do_not_fit_are_one_line(tmp_path, capsys, argument, par
 def test_examples_without_a_default_network_are_one_line(tmp_path, capsys):
     path = written(tmp_path, SHAPES)
     of_path = ["--method", "naive", "--stream", path, "--set", "stream.channels=3", "--set", "stream.labels=[0, 1]"]
-    assert main(["list", *of_path]) == 0 and "no network of its own" in capsys.readouterr().out
+    assert main(["list", *of_path]) == 0 and "no default network" in capsys.readouterr().out
     assert main(["run", *of_path, *SMALL[2:], "--results", str(tmp_path / "results")]) == 2
     err = capsys.readouterr().err
     assert "examples of 3 x 8 x 8, for which the suite has no default network" in err and err.count("\n") == 1
@@ -225,13 +225,13 @@ def test_images_of_three_channels_go_to_the_resnet(tmp_path):
         ("avalanche:SplitMNST", "did you mean 'avalanche:SplitMNIST'?"),
         ("avalanche:", "it has"),
         ("avalanche:SplitFMNIST", "nothing is downloaded here"),
-        ("./permuted-digits.py", "is a stream of the suite"),
+        ("./permuted-digits.py", "has the name of the suite's stream 'permuted-digits'"),
         ("./no/such.py", "cannot read"),
-        ("./a b.py", "no Python file named with"),
-        ("./a².py", "no Python file named with"),
-        (f"./{'a' * 201}.py", "no Python file named with"),
-        ("./search.py", "folder search, which has a use"),
-        ("./gpu.py", "folder gpu, which has a use"),
+        ("./a b.py", "is not a Python file with a name of"),
+        ("./a².py", "is not a Python file with a name of"),
+        (f"./{'a' * 201}.py", "is not a Python file with a name of"),
+        ("./search.py", "'search' is a reserved folder name"),
+        ("./gpu.py", "'gpu' is a reserved folder name"),
     ],
 )
 def test_names_that_lead_nowhere_are_one_line(name, part, tmp_path, capsys, monkeypatch):

@@ -133,7 +133,7 @@ def test_a_metric_that_fails_is_one_line_that_names_it(body, said, results, tmp_
 def test_a_file_without_a_metric_is_one_line(results, tmp_path, capsys):
     (tmp_path / "empty.py").write_text("x = 1\n")
     assert main(["table", "--results", str(results), "--columns", str(tmp_path / "empty.py")]) == 2
-    assert "empty.py holds no metric; decorate" in capsys.readouterr().err
+    assert "empty.py has no metric; decorate" in capsys.readouterr().err
 
 
 def test_an_installed_package_brings_metrics(results, file, monkeypatch, capsys):

@@ -139,19 +139,19 @@ class AtLeastNothing(Method):
 
 
 BROKEN = [
-    (conformance.gives_directions, OneRowForAll, "one row a seed"),
+    (conformance.gives_directions, OneRowForAll, "one row per seed"),
     (conformance.gives_directions, NotNumbers, "divided by 0"),
-    (conformance.gives_directions, NoDirection, "gives a list"),
-    (conformance.keeps_seeds_apart, Averages, "beside others than alone"),
+    (conformance.gives_directions, NoDirection, "returns a list"),
+    (conformance.keeps_seeds_apart, Averages, "trained alone"),
     (conformance.repeats_itself, Noisy, "self.problem.random"),
-    (conformance.goes_on, Forgetful, "taken up after task 1"),
-    (conformance.goes_on, KeepsNumbers, "gives int as 'seen'"),
+    (conformance.goes_on, Forgetful, "resumed after task 1"),
+    (conformance.goes_on, KeepsNumbers, "returns int as 'seen'"),
     (conformance.sees_no_future, LooksAtTests, "test data"),
-    (conformance.sees_no_future, LooksAhead, "tasks still to come"),
+    (conformance.sees_no_future, LooksAhead, "or on later tasks"),
     (conformance.learns, Uphill, "task"),
     (conformance.learns, Standing, "chance is 10 %"),
     (conformance.learns, Frozen, "chance is 10 %"),
-    (conformance.checks_settings, AnyNumber, "'strength' takes any number"),
+    (conformance.checks_settings, AnyNumber, "'strength' has no range"),
 ]
 
 
@@ -182,4 +182,4 @@ def test_an_error_is_told_with_its_line():
     line = Raises.direction.__code__.co_firstlineno + 1
     told = why["it learns: better than chance on each new task"]
     assert told.endswith(f"test_conformance.py, line {line}: KeyError: 'lost'")
-    assert why["its settings refuse what is out of range"] is None
+    assert why["its settings refuse values out of range"] is None

@@ -167,7 +167,7 @@ BAD = {
     "a task left out": (CLASS + "    @classmethod\n    def phases(cls, tasks): return [(0,)]\n", ["each task"]),
     "tasks from the last to the first": (
         CLASS + "    @classmethod\n    def phases(cls, tasks): return [(t,) for t in range(tasks)][::-1]\n",
-        ["in order"],
+        ["in ascending order"],
     ),
     "a training loop": (CLASS + "    def train(self): pass\n", ["bad.py, line 4", "another name"]),
     "a setting without default": (
@@ -215,7 +215,7 @@ def test_a_bad_file_is_one_line_and_a_two(case, tmp_path, monkeypatch, capsys):
     [
         ("no_such_module_here:A", "No module named"),
         ("benchmark.records.metrics:nothing", "nothing"),
-        ("benchmark.records.schema:Record", "no subclass"),
+        ("benchmark.records.schema:Record", "is not a subclass"),
         ("a:", ""),
         (":", ""),
         ("./", "directory"),
@@ -265,7 +265,7 @@ def test_a_direction_of_another_shape_is_told(mine, capsys):
     mine.write_text(SOURCE.replace("* self.settings.scale", "[:, :7]"))
     assert main([*RUN, "--method", "./mine.py", "--results", "results", "--jobs", "1"]) == 2
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "mine.py: direction() gives torch.float32 [2, 7]" in err and "[2, " in err
+    assert err.count("\n") == 1 and "mine.py: direction() returns torch.float32 [2, 7]" in err and "[2, " in err
 
 
 def test_the_suite_s_own_defects_keep_their_traceback():

@@ -250,20 +250,20 @@ WRONG = {
     "an argument of none": ({"optimizer": "adam", "optimizer.zzz": 1}, "known are betas, eps, weight_decay, amsgrad"),
     "the rate": (
         {"optimizer": "adam", "optimizer.lr": 1},
-        "'learning_rate' with its decay and schedule, not optimizer.lr",
+        "optimizer.lr is not available: give the setting 'learning_rate'",
     ),
-    "the rate of sgd": ({"optimizer.lr": 1}, "not optimizer.lr"),
+    "the rate of sgd": ({"optimizer.lr": 1}, "optimizer.lr is not available"),
     "the parameters": ({"optimizer": "adam", "optimizer.params": 1}, "chosen by the suite"),
     "a kernel": ({"optimizer": "adam", "optimizer.fused": True}, "chosen by the suite"),
     "uphill": ({"optimizer.maximize": True}, "chosen by the suite"),
     "momentum of another": (
         {"optimizer": "adam", "momentum": 0.5},
-        "'momentum' is SGD's, and adam would ignore its 0.5",
+        "'momentum' is only for SGD, adam would ignore its value 0.5",
     ),
     "momentum twice": ({"optimizer.momentum": 0.5}, "give --set momentum=VALUE"),
     "a range": (
         {"optimizer": "adam", "optimizer.betas": "(0.9, 1.5)"},
-        "'adam' cannot be made: Invalid beta parameter",
+        "'adam' cannot be created: Invalid beta parameter",
     ),
     "a negative decay": ({"optimizer.weight_decay": -1}, "Invalid weight_decay value: -1"),
     "Nesterov without": ({"optimizer.nesterov": True}, "Nesterov momentum requires a momentum"),
@@ -339,5 +339,5 @@ def test_the_list_shows_the_optimizers_and_the_settings_their_sources(capsys):
     assert cell["settings"]["optimizer.eps"] == {"value": 0.001, "source": "given here"}
     assert cell["settings"]["optimizer_lifetime"] == {
         "value": "epoch",
-        "source": "published code, stable_sgd/main.py: made anew every epoch",
+        "source": "published code, stable_sgd/main.py: a new one every epoch",
     }

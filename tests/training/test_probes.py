@@ -259,8 +259,8 @@ def test_an_edited_probe_measures_again(plain, tmp_path, capsys):
     [
         ("view.net.theta.mul_(2); return {}", "changed the networks' parameters"),
         ("view.net.random.uniform(3); return {}", "draws from the run's generators"),
-        ("return {'norm': view.net.theta.norm()}", "one entry a seed"),
-        ("return {'norm': [1.0]}", "'norm' must have one entry a seed, 2 in all"),
+        ("return {'norm': view.net.theta.norm()}", "one entry per seed"),
+        ("return {'norm': [1.0]}", "'norm' must have one entry per seed, 2 in all"),
         ("return {'norm': ['a', 'b']}", "finite numbers"),
         ("return {'step': [1, 2]}", "'step' cannot be the name"),
         ("return {'norm': [1 / 0]}", "norm.py, line 10: ZeroDivisionError"),

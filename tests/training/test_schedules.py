@@ -387,9 +387,7 @@ def test_what_is_no_factor_is_told_in_a_line(here, capsys, given):
     (here / "bad.py").write_text(OWN.replace("0.5 if clock.epoch % 2 else 1.0", given))
     assert main([*RUN, "--method", "./bad.py"]) == 2
     err = capsys.readouterr().err
-    assert (
-        "the schedule gives" in err and "it must give a finite number, 0 or more" in err and len(err.splitlines()) == 1
-    )
+    assert "the schedule returns" in err and "return a finite number of 0 or more" in err and len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("wrong", ['schedule = "cosine"', "def schedule(self):\n        return 1.0"])
@@ -455,7 +453,7 @@ WRONG = {
     "a span": ({"schedule": "cosine", "schedule.span": "epoch"}, "it should be 'task' or 'run'"),
     "a task within a task": (
         {"schedule": "cosine", "schedule.unit": "task", "schedule.span": "task"},
-        "schedule.unit=task goes over the run",
+        "schedule.unit=task gives each task one rate, so it spans the run",
     ),
     "infinite": ({"schedule": "one-cycle", "schedule.div_factor": "1e999"}, "schedule.div_factor cannot be 1e999"),
 }

@@ -51,7 +51,7 @@ def list_(
 
 
 def _external(
-    streams: Sequence[str], changes: Mapping[str, str], data: Path | None
+    streams: Sequence[str], changes: Mapping[str, object], data: Path | None
 ) -> tuple[list[StreamKind], dict[str, Mapping[str, object]]]:
     """The kinds of external streams, and the changed settings on each, with its number of tasks."""
     if not streams:

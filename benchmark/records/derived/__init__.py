@@ -1,7 +1,7 @@
-"""Metrics worked out of a record when it is read; one decorated function in a file of this package adds one.
+"""Metrics computed from a record when it is read. A decorated function in a file of this package adds a metric.
 
-A record itself holds only the four metrics of benchmark.records.metrics. This file and the metrics load neither NumPy
-nor PyTorch, so that `list` is instant.
+A record itself holds only the four metrics of benchmark.records.metrics. This package imports neither NumPy nor
+PyTorch, so that `list` is instant.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark.records.schema import Record
 
 GROUP = "clbench.metrics"
-"""Entry points of installed packages: each names a module whose decorated functions are metrics."""
+"""Group of entry points. Each entry point of an installed package names a module with decorated functions."""
 
 Function = Callable[["Record"], float | None]
 _REGISTERED: dict[str, Metric] = {}
@@ -29,7 +29,7 @@ _REGISTERED: dict[str, Metric] = {}
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a complete run, worked out of its record."""
+    """A number computed from the record of a complete run."""
 
     name: str
     title: str
@@ -44,18 +44,18 @@ class Metric:
 
     @property
     def header(self) -> str:
-        """What a column is called."""
+        """The header of its column in a table."""
         return f"{self.title} {self.unit}".strip()
 
     @property
     def scale(self) -> int:
-        """What a value is multiplied by in a table."""
+        """The factor by which a table multiplies the value."""
         return 100 if self.unit == "%" else 1
 
     def __call__(self, run: Record) -> float:
-        """The value for one run; NaN where it is undefined, as for every diverged run.
+        """The value for one run; NaN if it is undefined or the run diverged.
 
-        Raises InputError where the function fails or returns no number.
+        Raises InputError if the function fails or does not return a finite number.
         """
         if run.status != "complete":
             return math.nan
@@ -64,20 +64,21 @@ class Metric:
             value = math.nan if value is None else float(value)
         except Exception as error:
             if self.function.__module__.startswith("benchmark."):
-                raise  # a defect of the suite
+                raise  # a defect of the suite, which needs its traceback
             file = getattr(sys.modules.get(self.function.__module__), "__file__", None)
             raise InputError(f"metric '{self.name}': {place_of(error, file)}") from error
         if math.isinf(value):
-            raise InputError(f"metric '{self.name}' is infinite; return None where it is undefined")
+            raise InputError(f"metric '{self.name}' is infinite; return None if it is undefined")
         return value
 
 
 def metric(title: str, *, unit: str = "", source: str = "") -> Callable[[Function], Function]:
-    """Make a function of a record a metric, known by the function's name; its docstring gives the formula.
+    """Decorator that makes a function of a record a metric. The function's name is the metric's name.
 
-    unit: "%" where the function returns a fraction; source: paper and equation. The function reads
-    `run.accuracy_matrix`, a[t][i] (None where task i was not met yet), `run.metrics` and `run.measurements`, and
-    returns None or NaN where it is undefined. Raises InputError where the name is taken.
+    title: the header of its column. unit: "%" if the function returns a fraction. source: paper and equation. The
+    docstring of the function gives the formula.
+    The function may read `run.accuracy_matrix` (a[t][i], None if task i was not yet seen), `run.metrics` and
+    `run.measurements`. It returns None or NaN if the metric is undefined. Raises InputError if the name is taken.
     """
 
     def register(function: Function) -> Function:
@@ -92,7 +93,7 @@ def metric(title: str, *, unit: str = "", source: str = "") -> Callable[[Functio
 
 
 def metrics() -> dict[str, Metric]:
-    """All metrics by name: the suite's own, those of installed packages, and what was decorated in this process."""
+    """All metrics by name: the suite's own, those of installed packages, and those decorated in this process."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     from importlib.metadata import entry_points
@@ -108,17 +109,17 @@ def metrics() -> dict[str, Metric]:
 
 
 def metrics_of_file(file: str) -> list[Metric]:
-    """The metrics that a Python file decorates. Raises InputError where it cannot be run or holds none."""
-    metrics()  # the suite's own take their names first
+    """The metrics in a Python file. Raises InputError if the file fails or has none."""
+    metrics()  # first, so that a file cannot take the name of one of the suite's metrics
     module = module_of_file(file, "--columns")
     found = [each for each in _REGISTERED.values() if each.function.__module__ == module.__name__]
     if not found:
-        raise InputError(f"--columns: {file} holds no metric; decorate a function with @benchmark.metric('its title')")
+        raise InputError(f"--columns: {file} has no metric; decorate a function with @benchmark.metric('its title')")
     return found
 
 
 def _taken() -> tuple[str, ...]:
-    """Names that columns of the table and of the DataFrame have."""
+    """Names of other columns of the table and the DataFrame."""
     return (
         *("method", "stream", "seed", "status", "seconds", "accuracy_matrix"),
         *("accuracy", "forgetting", "average_accuracy", "average_forgetting", "paper_accuracy", "paper_forgetting"),

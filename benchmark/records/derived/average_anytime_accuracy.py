@@ -18,5 +18,5 @@ if TYPE_CHECKING:
     "ICLR 2022; here evaluated at the end of each task",
 )
 def average_anytime_accuracy(run: Record) -> float:
-    """Mean over t of A_t, and A_t is the mean of a[t, i] over the tasks i <= t, met by then."""
+    """Mean of A_t over all tasks t. A_t is the mean of a[t, i] over the tasks i <= t."""
     return fmean(fmean(row[: task + 1]) for task, row in enumerate(run.accuracy_matrix))

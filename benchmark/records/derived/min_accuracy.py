@@ -1,4 +1,4 @@
-"""Min-ACC at the ends of tasks."""
+"""Min-ACC, measured at the end of each task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     "stability gap, ICLR 2023; here evaluated at the end of each task",
 )
 def min_accuracy(run: Record) -> float | None:
-    """Mean over the tasks i before the last of the least a[t, i] with t > i, after the task was learned.
+    """Mean over all tasks i but the last of min over t > i of a[t, i], the lowest accuracy after learning task i.
 
     Undefined for a single task.
     """

@@ -1,4 +1,4 @@
-"""Two metrics that every record holds, as columns."""
+"""Columns for two metrics that every record holds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     source="Riemer et al., Learning to Learn without Forgetting by Maximizing Transfer, ICLR 2019",
 )
 def learning_accuracy(run: Record) -> float | None:
-    """Mean over the tasks of a[i, i], the accuracy on a task right after learning it."""
+    """Mean of a[i, i] over all tasks i, the accuracy on a task directly after learning it."""
     return run.metrics.learning_accuracy
 
 
 @metric("backward transfer", source="Lopez-Paz and Ranzato, Gradient Episodic Memory, NeurIPS 2017, equation 3")
 def backward_transfer(run: Record) -> float | None:
-    """Mean over the tasks before the last of a[T, i] - a[i, i], a fraction; negative where tasks are forgotten."""
+    """Mean of a[T, i] - a[i, i] over all tasks i but the last, a fraction. Forgetting makes it negative."""
     return run.metrics.backward_transfer

@@ -1,4 +1,4 @@
-"""The depth of the stability gap, from what the probe `continual` measured."""
+"""The depth of the stability gap, from the measurements of the probe `continual`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 @metric(
     "stability gap",
-    source="this suite's number for the phenomenon of De Lange, van de Ven and Tuytelaars, ICLR 2023; needs "
+    source="this suite's measure of the phenomenon in De Lange, van de Ven and Tuytelaars, ICLR 2023; needs "
     "run --measure continual",
 )
 def stability_gap(run: Record) -> float | None:
-    """Mean over phases p > 1 and the tasks i learned before p of min(before, after) - least, a fraction.
+    """Mean of min(before, after) - lowest over all phases p > 1 and all tasks i learned before p, a fraction.
 
-    before, after: accuracy on task i at the end of phase p - 1 and of phase p; least: the least accuracy measured from
-    the one to the other, both included. It is the part of the drop that the phase itself made good: 0 where accuracy
-    falls without recovery. Undefined for a single phase.
+    before, after: accuracy on task i at the end of phases p - 1 and p. lowest: the lowest accuracy measured between
+    them, both included. The gap is the part of the drop that recovers within the phase. It is 0 if accuracy falls
+    without recovery. Undefined for a single phase.
     """
     gaps = []
     for earlier, phase in switches(run):

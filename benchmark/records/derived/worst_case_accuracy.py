@@ -1,4 +1,4 @@
-"""WC-ACC, from what the probe `continual` measured."""
+"""WC-ACC, from the measurements of the probe `continual`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     "stability gap, ICLR 2023; needs run --measure continual",
 )
 def worst_case_accuracy(run: Record) -> float | None:
-    """1/T of the final accuracy on the last task, plus 1 - 1/T times min-ACC over all steps measured.
+    """1/T times the final accuracy on the last task, plus (1 - 1/T) times min-ACC over all measured steps.
 
-    min-ACC: mean over the earlier tasks of the least accuracy measured after the phase that learned the task. In other
-    words the mean over all T tasks of that least accuracy, and of the final accuracy for the tasks of the last phase.
+    min-ACC: mean over all earlier tasks of the lowest accuracy measured after the phase that learned the task. WC-ACC
+    is thus a mean over all T tasks, with the final accuracy for the tasks of the last phase.
     """
     measured = phases(run)
     if not measured:

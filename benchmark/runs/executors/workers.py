@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from benchmark.records.provenance import PROJECT
 from benchmark.runs.executors.base import Where
@@ -64,7 +65,7 @@ class Worker:
     """A worker process. `begin` gives it a unit; `hear` returns its messages until the unit is finished."""
 
     def __init__(self, where: Where) -> None:
-        context = multiprocessing.get_context(START)
+        context: Any = multiprocessing.get_context(START)  # the types of BaseContext lack Process
         if START == "forkserver":
             context.set_forkserver_preload(["benchmark.runs.work"])
         self.pipe, other = context.Pipe()

@@ -1,4 +1,4 @@
-"""Avalanche benchmarks as the suite's tensors: every example is taken once, then never again.
+"""Converts Avalanche benchmarks to the suite's tensors. Each example is read only once.
 
 Shape letters: N examples, D pixels of an image.
 """
@@ -29,26 +29,26 @@ from benchmark.streams.names import AVALANCHE
 from methods.errors import InputError
 
 _KEPT_BYTES = 2**30
-"""Converted streams are kept for the next method up to this size; one is kept whatever its size."""
+"""Maximum total size of the converted streams in the cache. The last one is cached whatever its size."""
 _PATIENCE = 2.0
-"""Seconds after which a conversion says how long it takes."""
+"""Seconds after which a conversion prints how long it will take."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A stream from elsewhere, all of it or its first tasks: what decides its tensors."""
+    """Everything that determines the tensors of an external stream."""
 
     spec: str  # avalanche:NAME or a file
     seed: int
     arguments: Arguments = ()
     tasks: int = 0  # 0: all
     train_examples: int = 0  # 0: all
-    directory: Path | None = None  # of data
+    directory: Path | None = None  # of the data
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The tensors of a stream, a TaskImages a task."""
+    """The tensors of a stream, one TaskImages per task."""
 
     kind: StreamKind
     train: list[TaskImages]
@@ -63,7 +63,7 @@ class Converted:
         return sum({id(part.base): part.base.nbytes for part in [*self.train, *self.test]}.values())
 
     def digest(self) -> str:
-        """sha256 of all images and labels, in their order."""
+        """sha256 of all images and labels, in order."""
         digest = hashlib.sha256()
         for images in [*self.train, *self.test]:
             for part in (images.base, images.targets):
@@ -73,24 +73,24 @@ class Converted:
 
 
 def kind_of(source: Source) -> StreamKind:
-    """What a stream is, without taking its examples. Raises InputError where it is none for the suite."""
+    """The kind of a stream, without reading its examples. Raises InputError if the suite does not support it."""
     return scenario_of(source).kind(source.spec)
 
 
 def made(source: Source) -> CLScenario:
-    """The stream as Avalanche has it; the same one if asked for again at once."""
+    """The stream as an Avalanche benchmark. The last one is cached."""
     return benchmark_of(source.spec, source.seed, source.arguments, source.directory)
 
 
 def scenario_of(source: Source) -> Scenario:
-    """The stream as it is recognised. Raises InputError where it is none for the suite."""
+    """The recognised scenario of the stream. Raises InputError if the suite does not support it."""
     return recognised(made(source), source.spec)
 
 
 def anew(source: Source, state: int | None = None) -> Converted:
-    """The stream as tensors, made once more from the beginning.
+    """The stream as tensors, made again without the cache.
 
-    state: what the global random generators begin with; None: the stream's seed. Raises InputError as `converted`.
+    state: the seed of the global random generators; None: the stream's seed. Raises InputError like `converted`.
     """
     state = source.seed if state is None else state
     again = made_anew(source.spec, source.seed, source.arguments, source.directory, state)
@@ -98,7 +98,7 @@ def anew(source: Source, state: int | None = None) -> Converted:
 
 
 def converted(source: Source) -> Converted:
-    """The stream as tensors; the same ones if asked for again soon. Raises InputError where it cannot be had."""
+    """The stream as tensors, from the cache if possible. Raises InputError if it cannot be made or converted."""
     if source not in _kept:
         _kept[source] = _convert(source, scenario_of(source), source.seed)
     _kept.move_to_end(source)
@@ -112,16 +112,16 @@ _digests: dict[Source, str] = {}
 
 
 def warnings(source: Source) -> list[str]:
-    """What is unusual about a stream, a line each."""
+    """Warnings about a stream, one line each."""
     tensors = converted(source)
     found = [*tensors.about_labels, *tensors.about_pixels, *checks.shown_in_training(tensors.train, tensors.test)]
     return [f"{shown(source.spec)}: {line}" for line in found]
 
 
 def digests(source: Source) -> dict[str, str]:
-    """What the records of all seeds of the stream say about its data: its files, and what seed 0 makes of them.
+    """The digests of the stream's data in the records of all seeds: those of its files, and of the tensors of seed 0.
 
-    Where the suite knows the data files their digests are enough.
+    If the digests of the data files are known, they are enough.
     """
     known = file_digests(source.spec, source.directory)
     if known and source.spec.startswith(AVALANCHE):
@@ -172,20 +172,20 @@ def _task_images(base: Tensor, labels: list[int], scenario: Scenario, task: int,
 
 
 class _Clock:
-    """Says once, on stderr, how long a slow conversion takes."""
+    """Prints once to standard error how long a slow conversion will take."""
 
     def __init__(self, what: str, count: int) -> None:
         self.what, self.count, self.done, self.said = what, count, 0, False
         self.started = time.monotonic()
 
     def tick(self) -> None:
-        """An example was taken."""
+        """Count an example that was read."""
         self.done += 1
         spent = time.monotonic() - self.started
         if not self.said and spent > _PATIENCE:
             seconds = math.ceil(spent / self.done * (self.count - self.done))
             print(
-                f"{self.what}: taking {self.count:,} examples from Avalanche, about {seconds} s more",
+                f"{self.what}: reading {self.count:,} examples from Avalanche, about {seconds} s left",
                 file=sys.stderr,
                 flush=True,
             )

@@ -1,4 +1,4 @@
-"""The data of Avalanche's classic benchmarks: found where the suite finds data, and never downloaded."""
+"""The data of Avalanche's classic benchmarks. They are found in the suite's data folders and never downloaded."""
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
@@ -25,11 +25,11 @@ Maker = Callable[..., object]
 
 
 def known_archive(maker: Maker, directory: Path | None) -> tuple[Path | None, dict[str, str]]:
-    """Where the data of a classic benchmark lie, and their checked digests; (None, {}) for data unknown here.
+    """The folder of the data of a classic benchmark and their checked digests; (None, {}) if their digests are unknown.
 
-    Raises InputError where they are missing or damaged.
+    Raises InputError if the data are missing or damaged.
     """
-    if maker.__module__ not in _ARCHIVES or maker.__name__ == "SplitCIFAR110":  # which has CIFAR-10 besides
+    if maker.__module__ not in _ARCHIVES or maker.__name__ == "SplitCIFAR110":  # it uses CIFAR-10 too
         return None, {}
     archive = ARCHIVES[_ARCHIVES[maker.__module__]]
     root = find(archive, directory)
@@ -40,9 +40,9 @@ def known_archive(maker: Maker, directory: Path | None) -> tuple[Path | None, di
 
 
 def seed_for(maker: Maker, seed: int, arguments: Mapping[str, object]) -> dict[str, int]:
-    """The run's seed as an argument of a classic maker that has a parameter for it; CLEAR forbids it but for splits.
+    """The argument `seed` of a classic benchmark's function. CLEAR accepts a seed only with the protocol "iid".
 
-    Raises InputError for a seed that the data have no split for.
+    Raises InputError if the data of CLEAR have no split for the seed.
     """
     if maker.__name__ != "CLEAR":
         return {"seed": seed}
@@ -57,17 +57,17 @@ def seed_for(maker: Maker, seed: int, arguments: Mapping[str, object]) -> dict[s
 
 
 def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) -> object:
-    """The benchmark that a classic maker makes of data that are there.
+    """The benchmark that a classic benchmark's function makes from existing data.
 
-    Pickles are opened only where their digest is known (benchmark.streams.pickles). Raises InputError where there are
-    no data, or none that can be trusted.
+    Pickles are opened only if their digest is known (benchmark.streams.pickles). Raises InputError if the data are
+    missing or not trusted.
     """
     root, _ = known_archive(maker, directory)
     if root is not None:
         with _digests_checked(), only_known():
             return maker(**arguments, dataset_root=str(root))
     takes_root = "dataset_root" in inspect.signature(maker).parameters
-    for place in [*_named(directory), None] if takes_root else [None]:  # None: where Avalanche keeps its downloads
+    for place in [*_named(directory), None] if takes_root else [None]:  # None: Avalanche's download folder
         with _nothing_new() as refused, only_known() as refusals, contextlib.redirect_stdout(io.StringIO()):
             try:
                 return maker(**arguments, **({"dataset_root": place} if takes_root else {}))
@@ -80,7 +80,7 @@ def make(maker: Maker, arguments: Mapping[str, object], directory: Path | None) 
 
 
 def _named(directory: Path | None) -> list[str]:
-    """The directory that a person named, if any: ./data, the last of the roots, is not looked into without that."""
+    """The directory that a person named, if any. ./data, the last root, is not searched."""
     return [str(root) for root in roots(directory)[:-1]]
 
 
@@ -94,7 +94,7 @@ def _missing(maker: Maker, what: str, looked: Sequence[str], wanted: str) -> str
 
 @contextmanager
 def _digests_checked() -> Iterator[None]:
-    """Let torchvision take the files whose digests the suite has just checked, a mirror's too, and no others."""
+    """Let torchvision read exactly the files whose digests the suite has just checked, including those of a mirror."""
     with (
         mock.patch("torchvision.datasets.cifar.check_integrity", lambda path, md5=None: os.path.isfile(path)),
         mock.patch("torchvision.datasets.MNIST._check_legacy_exist", return_value=False),
@@ -104,7 +104,7 @@ def _digests_checked() -> Iterator[None]:
 
 @contextmanager
 def _nothing_new() -> Iterator[mock.Mock]:
-    """Refuse what a download begins with: a new folder, and the address of a server."""
+    """Refuse the first steps of a download: creating a folder and looking up a server."""
     refused = mock.Mock(side_effect=RuntimeError("it wants to download its data"))
     with mock.patch("os.mkdir", refused), mock.patch("socket.getaddrinfo", refused):
         yield refused

@@ -1,4 +1,4 @@
-"""Labels of an external stream as whole numbers, or why they are none."""
+"""Converts labels of an external stream to class numbers, or says why they are not class numbers."""
 
 import math
 from numbers import Real
@@ -7,11 +7,11 @@ import numpy as np
 from torch import Tensor
 
 NUMBER = "give each class a whole number from 0"
-SINGLE = "give one whole number an example: column 0 of labels [N, 1], the argmax of one-hot vectors"
+SINGLE = "give one whole number per example: column 0 of labels [N, 1], or the argmax of one-hot vectors"
 
 
 class NoClass(ValueError):
-    """A label that is no whole number: what it is, and what to do."""
+    """A label is not a class number. what: what it is; remedy: what to do."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -19,7 +19,7 @@ class NoClass(ValueError):
 
 
 def class_of(label: object) -> int:
-    """The class that a label names: an integer, or a float that is whole, as 1.0. Raises NoClass for any other."""
+    """The class number of a label, an integer or a whole float such as 1.0. Raises NoClass for other labels."""
     if type(label) is int and label >= 0:
         return label
     if isinstance(label, Tensor | np.ndarray | np.generic):
@@ -33,7 +33,7 @@ def class_of(label: object) -> int:
     if not isinstance(label, Real):
         raise NoClass("is text" if isinstance(label, str) else f"is a {type(label).__name__}", NUMBER)
     if not math.isfinite(label) or label != int(label):
-        raise NoClass("is no whole number", NUMBER)
+        raise NoClass("is not a whole number", NUMBER)
     if label < 0:
         raise NoClass("is negative", NUMBER)
     return int(label)

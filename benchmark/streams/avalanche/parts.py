@@ -1,4 +1,4 @@
-"""The experiences of a stream, named as people count them, their labels and examples checked as they are read."""
+"""The experiences of a stream, with names for messages. Labels and examples are checked when they are read."""
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
@@ -17,21 +17,21 @@ from methods.errors import InputError
 
 @dataclass(frozen=True)
 class Part:
-    """The training or test examples of a task."""
+    """The training or test examples of a task: an experience of Avalanche."""
 
     spec: str  # of the stream
     name: str  # "task 2 of the training stream"
     experience: object
 
     def error(self, where: str, what: str) -> InputError:
-        """What is wrong with the part, or with a row of it, in one line."""
+        """An error about the part in one line. where: the row, for example ', row 3,'; what: what is wrong."""
         return InputError(f"{shown(self.spec)}: {self.name}{where} {what}")
 
     @cached_property
     def labels(self) -> list[int]:
-        """The class of each example, as the benchmark numbers classes.
+        """The class of each example, in the benchmark's numbering.
 
-        Raises InputError where there are no examples, or a label is no whole number.
+        Raises InputError if there are no examples or a label is not a whole number.
         """
         with own_errors(self.spec, f" ({self.name}, its targets)"):
             count = len(self.experience.dataset)
@@ -42,13 +42,14 @@ class Part:
         if found is None:
             raise self.error("", "has examples without targets: use Avalanche's as_classification_dataset")
         if len(found) != count:
-            raise self.error("", f"has {count} examples and {len(found)} labels: give one label an example")
+            raise self.error("", f"has {count} examples and {len(found)} labels: give one label per example")
         return [self._class(row, label, found) for row, label in enumerate(found)]
 
     def example(self, row: int) -> tuple[Tensor, int]:
-        """An example as it is evaluated, so without augmentation: its image, and its label.
+        """The image and the label of an example, in evaluation mode, that is without augmentation.
 
-        Raises InputError where it cannot be read, or is no dense tensor of real numbers with the label of the targets.
+        Raises InputError if the example cannot be read, its image is not a dense tensor of real numbers, or its label
+        differs from that in the targets.
         """
         where = f", row {row},"
         with own_errors(self.spec, f" ({self.name}, row {row})"):
@@ -57,13 +58,13 @@ class Part:
             raise self.error(where, f"gives a {type(given).__name__}: return a tuple (image, label)")
         image, label = given[:2]
         if not isinstance(image, Tensor):
-            raise self.error(where, f"gives {type(image).__name__} and no tensors: add ToTensor() to its transforms")
+            raise self.error(where, f"gives a {type(image).__name__}, not a tensor: add ToTensor() to its transforms")
         if image.layout != torch.strided or image.is_complex() or image.is_quantized:
             kind = str(image.layout if image.layout != torch.strided else image.dtype).removeprefix("torch.")
             raise self.error(where, f"gives a tensor of the kind {kind}: give a dense tensor of real numbers")
         if self._class(row, label, [label]) != self.labels[row]:
             raise self.error(
-                where, f"has the label {label!r:.40} that its targets call {self.labels[row]}: let them agree"
+                where, f"has the label {label!r:.40}, but its targets have {self.labels[row]}: make them equal"
             )
         return image.detach(), self.labels[row]
 

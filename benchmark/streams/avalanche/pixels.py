@@ -1,4 +1,4 @@
-"""The images of an external stream as tensors: read row by row, of one shape and type, finite, and scaled.
+"""Reads the images of an external stream as tensors. Checks that they have one shape and type, are finite and scaled.
 
 Shape letter: N examples.
 """
@@ -18,27 +18,28 @@ from methods.errors import InputError
 
 
 def refuse(spec: str, errors: Sequence[str]) -> None:
-    """Raises InputError with the first of the errors about a stream, if there is one."""
+    """Raises InputError with the first of the errors about a stream, if there are any."""
     if errors:
         raise InputError(f"{shown(spec)}: {errors[0]}")
 
 
 def taken(part: Part, rows: Sequence[int], scenario: Scenario, tick: Callable[[], None] = lambda: None) -> Tensor:
-    """The images `rows` of a part, [N, *scenario.shape], uint8 if all are, else float32.
+    """The images `rows` of a part, [N, *scenario.shape], uint8 if all images are, else float32.
 
-    Raises InputError where one cannot be read, has another shape or type than the others, or is not finite.
+    tick: called after each image. Raises InputError if an image cannot be read, differs from the others in shape or
+    type, or is not finite.
     """
     images = torch.empty(0)
     for place, row in enumerate(rows):
         image, _ = part.example(row)
         if tuple(image.shape) != scenario.shape:
-            shapes = f"{tuple(image.shape)}, and {scenario.train[0].name}, row 0, has {scenario.shape}"
+            shapes = f"{tuple(image.shape)}, but {scenario.train[0].name}, row 0, has {scenario.shape}"
             raise part.error(f", row {row},", f"has an image of the shape {shapes}: give all examples one shape")
         if place == 0:
             images = torch.empty(len(rows), *scenario.shape, dtype=_kept_type(image))
         if (image.dtype == torch.uint8) != (images.dtype == torch.uint8):
             raise part.error(
-                f", row {row},", f"has an image of {image.dtype}, and row {rows[0]} has not: give all examples one type"
+                f", row {row},", f"has an image of {image.dtype}, but row {rows[0]} has not: give all examples one type"
             )
         images[place] = image
         tick()
@@ -57,9 +58,9 @@ def _kept_type(image: Tensor) -> torch.dtype:
 
 
 def scaled(spec: str, read: Sequence[tuple[str, Tensor]]) -> tuple[list[Tensor], float]:
-    """The images as bytes, and 255, where they are bytes or bytes over 255; else as they are, and 1.
+    """The images and their scale: bytes and 255 if the images are bytes or bytes divided by 255, else unchanged and 1.
 
-    Raises InputError for images of several types, and for others that were never scaled.
+    Raises InputError if the images have several types or are unscaled.
     """
     parts, kinds = [images for _, images in read], {images.dtype: name for name, images in read}
     if set(kinds) == {torch.uint8}:

@@ -1,4 +1,4 @@
-"""What an Avalanche benchmark is to the suite: its scenario, its heads and the shape of its examples."""
+"""Recognises the scenario of an Avalanche benchmark, its heads and the shape of its examples."""
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
@@ -26,22 +26,22 @@ _WHY = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """A benchmark as it was recognised."""
+    """A recognised benchmark."""
 
     name: str  # one of _WHY
     train: Sequence[Part]
-    test: Sequence[Part]  # one and the same where all tasks share a test set
-    classes: list[list[int]]  # of each task's head: label in the head -> label in the benchmark
-    shape: tuple[int, ...]  # of an example as the benchmark gives it
+    test: Sequence[Part]  # the same Part T times if all tasks share a test set
+    classes: list[list[int]]  # for the head of each task: label in the head -> label in the benchmark
+    shape: tuple[int, ...]  # of an example in the benchmark
 
     @property
     def flat(self) -> bool:
-        """Whether the suite keeps its examples as [D]: those of one channel, or of no more than two dimensions."""
+        """Whether the suite stores an example as [D]: it has one channel, or at most two dimensions."""
         return len(self.shape) in (1, 2) or (len(self.shape) == 3 and self.shape[0] == 1)
 
     @property
     def network(self) -> str:
-        """The id of the network that it has by default, or ''."""
+        """The id of the default network, or ''."""
         return default_network((math.prod(self.shape),) if self.flat else self.shape)
 
     @property
@@ -56,11 +56,11 @@ class Scenario:
 
     @property
     def width(self) -> int:
-        """The outputs of a head: where heads differ, those of the widest."""
+        """The number of outputs of a head, that is of the widest head."""
         return max(map(len, self.classes))
 
     def kind(self, spec: str) -> StreamKind:
-        """What to say about the stream that `spec` names."""
+        """The description of the stream that `spec` names."""
         shape = " x ".join(map(str, self.shape))
         source = (
             f"An Avalanche benchmark, recognised as {self.name}: {_WHY[self.name]}, of {self.width} classes. "
@@ -72,23 +72,23 @@ class Scenario:
 
 
 def recognised(benchmark: CLScenario, spec: str) -> Scenario:
-    """The benchmark's scenario, from the task labels and classes of its experiences.
+    """The benchmark's scenario, derived from the task labels and classes of its experiences.
 
-    One test experience beside several training experiences with one task label is the test set of every task.
-    Raises InputError where the suite has no place for it.
+    A single test experience is the test set of all tasks if several training experiences have one task label.
+    Raises InputError if the suite does not support the benchmark.
     """
     train, test = parts(benchmark, spec)
     for part in (*train, *test):
-        part.labels  # noqa: B018  (an experience without sound labels is refused first)
+        part.labels  # noqa: B018  (checks the labels before anything else)
     name, classes = _heads(_task_labels(train, test, spec), train, test)
     shape = tuple(train[0].example(0)[0].shape)
     if not shape:
-        raise InputError(f"{shown(spec)} has examples of no dimension; change them in the stream's transform")
+        raise InputError(f"{shown(spec)} has examples that are single numbers; change them in the stream's transform")
     return Scenario(name, train, test, classes, shape)
 
 
 def parts(benchmark: CLScenario, spec: str) -> tuple[list[Part], list[Part]]:
-    """The training and the test examples of each task. Raises InputError where there are not as many of both."""
+    """The training and the test examples of each task. Raises InputError if their numbers of experiences differ."""
     with own_errors(spec):
         streams = {name: list(stream) for name, stream in benchmark.streams.items()}
     if not {"train", "test"} <= streams.keys():
@@ -98,8 +98,8 @@ def parts(benchmark: CLScenario, spec: str) -> tuple[list[Part], list[Part]]:
     whole = len(test) == 1 < len(train)
     if not train or not (whole or len(train) == len(test)):
         raise InputError(
-            f"{shown(spec)} has {len(train)} training and {len(test)} test experiences: as many of each are needed, at "
-            "least 1, or one test experience for all tasks"
+            f"{shown(spec)} has {len(train)} training and {len(test)} test experiences: give the same number of both, "
+            "at least 1, or one test experience for all tasks"
         )
 
     def named(stream: str, experiences: Sequence) -> list[Part]:
@@ -110,13 +110,13 @@ def parts(benchmark: CLScenario, spec: str) -> tuple[list[Part], list[Part]]:
 
 
 def _task_labels(train: Sequence[Part], test: Sequence[Part], spec: str) -> list[int]:
-    """The task label of each task. Raises InputError where the suite has no heads for them."""
+    """The task label of each task. Raises InputError if the suite does not support the labels."""
     labels, tested = list(map(_label, train)), list(map(_label, test))
     distinct = len(set(labels))
     if test[0] is test[-1] and distinct > 1:
         raise InputError(
-            f"{shown(spec)} has {len(train)} training and 1 test experiences, and task labels that differ: one test "
-            "set for all tasks goes with one task label; give each task a test experience with its task label"
+            f"{shown(spec)} has {len(train)} training and 1 test experiences, and different task labels: a test set "
+            "for all tasks needs one task label; give each task a test experience with its task label"
         )
     for task, (label, other) in enumerate(zip(labels, tested, strict=True)):
         if label != other:
@@ -128,9 +128,9 @@ def _task_labels(train: Sequence[Part], test: Sequence[Part], spec: str) -> list
         again = next(label for label in labels if labels.count(label) > 1)
         places = [f"{task + 1}" for task, label in enumerate(labels) if label == again]
         raise InputError(
-            f"{shown(spec)} has the task labels {str(labels)[:80]}: either all must be equal, or no two, and {again} "
-            f"comes again (tasks {', '.join(places[:10])}); give each task a label of its own, for a head a task, or "
-            "all the same, for one head"
+            f"{shown(spec)} has the task labels {str(labels)[:80]}: they must be all equal or all different, but "
+            f"{again} is repeated (tasks {', '.join(places[:10])}); give each task a label of its own, for one head "
+            "per task, or all tasks the same label, for one head"
         )
     return labels
 
@@ -140,7 +140,7 @@ def _heads(labels: list[int], train: Sequence[Part], test: Sequence[Part]) -> tu
     if len(set(labels)) > 1:
         return "task-incremental", list(map(sorted, seen))
     union = sorted(set().union(*seen))
-    # one test set for all tasks says nothing about the classes of a single one
+    # a test set that all tasks share has the classes of all tasks
     own = [set(one.labels) for one in train] if len(train) > 1 and test[0] is test[-1] else seen
     return "domain-incremental" if all(own[0] == other for other in own) else "class-incremental", [union] * len(seen)
 

@@ -1,8 +1,8 @@
-"""Probes by name: the suite's own, a file of this package each, and those that people bring.
+"""Probes by name: the suite's own, one file of this package each, and external ones.
 
-A probe is named by a built-in name (`continual`), by a file that holds one (`./my_probe.py`), or by an entry point of
-the group `clbench.probes` of an installed package; options follow a colon: `continual:every=10,examples=100`. Nothing
-here loads PyTorch, so that `list` is instant.
+The name of a probe is a built-in name (`continual`), a file (`./my_probe.py`), or the name of an entry point in the
+group `clbench.probes` of an installed package. Options follow a colon: `continual:every=10,examples=100`. This package
+does not import PyTorch, so that `list` is instant.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 
@@ -21,6 +23,9 @@ from benchmark.streams.names import canonical, is_file
 from benchmark.training.probe import Probe
 from methods.errors import InputError
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 GROUP = "clbench.probes"
 
 Options = tuple[tuple[str, object], ...]
@@ -28,22 +33,22 @@ Options = tuple[tuple[str, object], ...]
 
 @dataclass(frozen=True)
 class Asked:
-    """A probe that a run is asked to measure with, and all its options: names and numbers only."""
+    """A requested probe with all its options. It can be sent to other processes."""
 
     spec: str  # a name, or the absolute path of a file
     options: Options
 
     def load(self) -> type[Probe]:
-        """The probe's class. Raises InputError where it cannot be loaded here."""
+        """The probe's class. Raises InputError if it cannot be loaded."""
         return probe_named(self.spec)
 
     @property
     def external(self) -> bool:
-        """Whether it is code that is not the suite's."""
+        """Whether the probe is not one of the suite's own."""
         return self.spec not in probes()
 
     def description(self) -> dict[str, object]:
-        """Options and code, as a record holds them beside what was measured."""
+        """Options and code version, as a record holds them with the measurements."""
         return {"options": dict(self.options), "code": _code(self.load())}
 
 
@@ -55,12 +60,12 @@ def _code(probe: type[Probe]) -> str:
 
 
 def descriptions(asked: Iterable[Asked]) -> dict[str, dict[str, object]]:
-    """Options and code by the name of the probe."""
+    """Options and code version of each probe, by the probe's name."""
     return {each.load().name: each.description() for each in asked}
 
 
 def asked(texts: Sequence[str]) -> tuple[Asked, ...]:
-    """What is typed after --measure. Raises InputError for unknown probes and options, and for one given twice."""
+    """The probes in the texts typed after --measure. Raises InputError for unknown or repeated probes and options."""
     probes: dict[str, Asked] = {}
     for text in texts:
         spec, colon, tail = text.strip().rpartition(":")
@@ -103,16 +108,16 @@ def probes() -> dict[str, type[Probe]]:
     return {probe.name: probe for module in modules for probe in _held(module)}
 
 
-def _installed() -> Mapping[str, object]:
+def _installed() -> Mapping[str, EntryPoint]:
     from importlib.metadata import entry_points
 
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def probe_named(spec: str) -> type[Probe]:
-    """The class of a probe, for the life of the process the one that was loaded first.
+    """The class of a probe. A process loads each probe once.
 
-    Raises InputError, one line with the nearest known name or what is wrong with the file.
+    Raises InputError, one line with the nearest known name or with what is wrong with the file.
     """
     return _loaded(canonical(spec))
 
@@ -126,7 +131,7 @@ def _loaded(spec: str) -> type[Probe]:
         held = _held(module_of_file(spec, "--measure"))
         if len(held) != 1:
             names = ", ".join(probe.__name__ for probe in held) or "none"
-            raise InputError(f"--measure: {spec} must hold one subclass of benchmark.training.probe.Probe, not {names}")
+            raise InputError(f"--measure: {spec} must have one subclass of benchmark.training.probe.Probe, not {names}")
         return _checked(held[0], spec)
     points = _installed()
     if spec not in points:
@@ -140,8 +145,8 @@ def _loaded(spec: str) -> type[Probe]:
     return _checked(probe, spec)
 
 
-def _held(module: object) -> list[type[Probe]]:
-    """The probes that a module defines."""
+def _held(module: ModuleType) -> list[type[Probe]]:
+    """The probes that a module defines itself."""
     classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Probe)]
     return [cls for cls in classes if cls.__module__ == module.__name__]
 
@@ -149,14 +154,14 @@ def _held(module: object) -> list[type[Probe]]:
 def _checked(probe: object, spec: str) -> type[Probe]:
     from benchmark.records.schema import is_identifier, unrecordable
 
-    def refuse(what: str) -> None:
+    def refuse(what: str) -> NoReturn:
         raise InputError(f"--measure: {spec}: {what}")
 
     if not (isinstance(probe, type) and issubclass(probe, Probe)):
-        refuse("it is no subclass of benchmark.training.probe.Probe")
+        refuse("it is not a subclass of benchmark.training.probe.Probe")
     name = getattr(probe, "name", None)
     if not is_identifier(name) or name in probes():
-        refuse(f'it needs a name of its own of letters, digits and any of _ . : + -, as name = "norm", not {name!r}')
+        refuse(f'it needs a new name of letters, digits and any of _ . : + -, as name = "norm", not {name!r}')
     if probe.measure is Probe.measure:
         refuse("it needs a function measure(self, view)")
     if not issubclass(probe.Options, Probe.Options):

@@ -1,4 +1,4 @@
-"""Accuracy on all tasks met while the networks are trained."""
+"""Accuracy on all tasks seen so far, measured during training."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST = 300_000
-"""Accuracies of a run at most: some 2 MB of its record, and 10 MB of memory where it is read."""
+"""Maximum number of accuracies in a run: about 2 MB in its record, and 10 MB of memory when it is read."""
 
 
 class Continual(Probe):
-    """Accuracy on a fixed sample of the test set of every task met, every k steps and at the end of each phase.
+    """Accuracy on a fixed sample of the test set of each task seen so far, every k steps and at the end of each phase.
 
-    accuracy[n][i]: of measurement n on task i, a fraction. Each seed has its own sample, the same all through the run.
+    accuracy[n][i]: the accuracy on task i in measurement n, a fraction. Each seed has its own sample for the whole run.
     Source: De Lange, van de Ven and Tuytelaars, Continual evaluation for lifelong learning: Identifying the stability
-    gap, ICLR 2023, who evaluate on a sample of each task's test set after every step.
+    gap, ICLR 2023. They evaluate on a sample of each task's test set after every step.
     """
 
     name = "continual"
 
     class Options(Probe.Options):
-        """every: steps from one measurement to the next; examples: of each task, 0 takes its whole test set."""
+        """every: steps between measurements. examples: size of the sample of each task; 0 takes the whole test set."""
 
         every: int = Field(10, ge=0, le=10**9)
         examples: int = Field(100, ge=0, le=10**9)
@@ -41,7 +41,7 @@ class Continual(Probe):
         ]
 
     def measure(self, view: View) -> dict[str, list[list[float]]]:
-        """See Probe.measure; accuracy is [S][tasks met]."""
+        """See Probe.measure. accuracy: [S][tasks seen so far]."""
         tasks = range(view.met)
         return {
             "accuracy": [
@@ -51,7 +51,7 @@ class Continual(Probe):
 
 
 def _sample(length: int, count: int, generator) -> Tensor | None:
-    """`count` of `length` rows in rising order, drawn without replacement; None for all of them."""
+    """`count` of `length` rows, drawn without replacement, in ascending order, int64 [count]; None for all rows."""
     import torch
 
     if count == 0 or count >= length:
@@ -60,13 +60,13 @@ def _sample(length: int, count: int, generator) -> Tensor | None:
 
 
 def _check_size(every: int, view: View) -> None:
-    """Raises InputError where a record would hold too many accuracies: better told before training than after."""
+    """Raises InputError before training if the record would hold too many accuracies."""
     count, met = 0, 0
     for tasks, steps in zip(view.phases, view.steps, strict=True):
         met += len(tasks)
         count += met * (-(-steps // every) if every else 1)
     if count > MOST:
         raise InputError(
-            f"--measure continual: every={every} would record {count:,} accuracies a run, and {MOST:,} is the most; "
+            f"--measure continual: every={every} would record {count:,} accuracies per run, more than {MOST:,}; "
             f"choose every={-(-every * count // MOST)} or more"
         )

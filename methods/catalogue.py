@@ -63,7 +63,7 @@ def _description(text: ClassText) -> Description:
     row = MethodRow(text.literal("title", str, '"EWC"'), memoryless, text.literal("reference", str, '"its paper"'))
     like = '{"permuted-mnist": {"batch_size": (64, "its source")}}'
     settings = text.literal("stream_settings", dict, like, {})
-    wrong = misformed(settings)
+    wrong = malformed(settings)
     if wrong:
         raise text.wrong("stream_settings", f"has a wrong form: {wrong}")
     order = text.literal("order", (int, float), "7", float("inf"))
@@ -71,7 +71,7 @@ def _description(text: ClassText) -> Description:
     return Description(id, f"methods.{text.path.stem}", text.name, row, order, settings, own)
 
 
-def misformed(settings: object) -> str | None:
+def malformed(settings: object) -> str | None:
     """What is wrong with the form of a method's `stream_settings`; None if it is right."""
     if not isinstance(settings, Mapping) or not all(isinstance(each, Mapping) for each in settings.values()):
         return 'stream_settings must be as {"permuted-mnist": {"batch_size": (64, "its source")}}'

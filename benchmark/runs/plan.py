@@ -166,8 +166,9 @@ def cells(
         network = _network(named, settings, source, first)
         code = code_version(classes[spec], network=network.source)
         check_phases(classes[spec], settings.tasks)
-        if hasattr(classes[spec], "train") and first is not None:
-            classes[spec].check_fit(settings, first)
+        check_fit = getattr(classes[spec], "check_fit", None)  # of a method with a training loop of its own
+        if check_fit is not None and first is not None:
+            check_fit(settings, first)
         yield CellPlan(spec, source, classes[spec], settings, code, first, network, named)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from benchmark.common.loading import file_of, place_of, shown
 from benchmark.records.schema import is_identifier, unrecordable
 from benchmark.training.about import about
-from methods.catalogue import METHOD_ROWS, misformed
+from methods.catalogue import METHOD_ROWS, malformed
 from methods.errors import InputError
 from methods.method import Method
 from methods.settings import Settings, settings_for
@@ -93,7 +93,7 @@ def _check_settings(method: type[Method]) -> None:
 
 def _check_stream_settings(method: type[Method]) -> None:
     chosen = method.stream_settings
-    wrong = misformed(chosen)
+    wrong = malformed(chosen)
     if wrong:
         _refuse(method, method, wrong)
     for stream, own in chosen.items():

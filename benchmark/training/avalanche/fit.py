@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import torch
+
 from benchmark.streams.build import Stream
 from benchmark.training.avalanche.requirements import CLASS, DOMAIN, REQUIREMENTS, TASK, Requirement
 from benchmark.training.schedules import schedule_of
@@ -56,7 +58,7 @@ def _check_solver(method: str, needs: Requirement) -> None:
 
 def remembered(stream: Stream, size: int, tasks: int) -> dict[int, int]:
     """Examples of each class in the library's class-balanced memory of `size` after the first `tasks` tasks."""
-    counts = sum(images.targets.bincount(minlength=stream.classes) for images in stream.train[:tasks])
+    counts = torch.stack([images.targets.bincount(minlength=stream.classes) for images in stream.train[:tasks]]).sum(0)
     seen = counts.nonzero().flatten().tolist()
     shares = [size // len(seen) + (place < size % len(seen)) for place in range(len(seen))]
     return {label: min(share, int(counts[label])) for label, share in zip(seen, shares, strict=True)}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.derived import metrics
+from benchmark.records.metrics import defined
 from benchmark.records.schema import Metrics, Provenance, Record
 from benchmark.records.store import load_all
 from methods.errors import InputError
@@ -20,7 +21,8 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
     """The run records below a results directory, one row a run, in the order of their paths.
 
     Columns: method, stream, seed, status ("complete" or "diverged"); average_accuracy, average_forgetting,
-    learning_accuracy and backward_transfer, fractions, NaN for a diverged run; seconds; diverged.task and
+    learning_accuracy and backward_transfer, fractions, NaN for a diverged run and where a single task leaves them
+    undefined; seconds; diverged.task and
     diverged.step, both from 0, <NA> for a complete run; a column for each other metric (see
     benchmark.records.derived), NaN where it is undefined; settings.<name> for every setting; measurements.<probe>, a
     dict of options, code and values, NaN where it was not measured; provenance.<name>
@@ -52,7 +54,7 @@ def _row(record: Record) -> dict[str, object]:
     said, tasks = record.model_dump(), len(record.accuracy_matrix[0]) if record.accuracy_matrix else 0
     return {
         **{name: said[name] for name in ("method", "stream", "seed", "status", "seconds")},
-        **said["metrics"],
+        **defined(said["metrics"], len(record.accuracy_matrix)),
         **{f"diverged.{name}": value for name, value in (said["diverged"] or {}).items()},
         **{f"settings.{name}": value for name, value in said["settings"].items()},
         **{f"measurements.{name}": value for name, value in (said["measurements"] or {}).items()},

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -13,11 +14,14 @@ from benchmark.records.derived import Metric
 from benchmark.streams.kinds import STREAMS
 from benchmark.tables.columns import meanings, shown
 from benchmark.tables.published import SOURCE
-from benchmark.tables.statistics import SIGNIFICANCE, Stream
+from benchmark.tables.statistics import RANGES, SIGNIFICANCE, Stream
 from benchmark.tables.verdict import ACCURACY_POINTS, DEVIATIONS, FORGETTING
 from methods.catalogue import METHOD_ROWS, memoryless
 
 NONE = "–"
+LACKS = "without "
+"""Begins the name of a setting that others have and these runs have not."""
+_UNCLEAR, _WORDS = re.compile(r"[\s=\[\]'\"]|^$"), ("None", "True", "False")
 VERDICT = (
     f"Verdict: reproduced where accuracy is within {ACCURACY_POINTS:g} points of the paper's, or within "
     f"{DEVIATIONS:g} combined standard deviations, and forgetting within {FORGETTING:g}."
@@ -34,8 +38,23 @@ def row_label(method: str, variant: dict[str, object], title: str | None = None)
 
 
 def variant_label(variant: dict[str, object]) -> str:
-    """The changed settings as KEY=VALUE, as the command line takes them."""
-    return " ".join(f"{name}={value}" for name, value in variant.items())
+    """The changed settings as KEY=VALUE, as the command line takes them; different settings give different texts."""
+    return " ".join(name if name.startswith(LACKS) else f"{name}={_value(value)}" for name, value in variant.items())
+
+
+def _value(value: object) -> str:
+    """Text that could be taken for a number, None or two settings stands in quotes."""
+    if not isinstance(value, str):
+        return str(value)
+    return repr(value) if _UNCLEAR.search(value) or value in _WORDS or _reads_as_number(value) else value
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def stream_label(stream: str) -> str:
@@ -108,7 +127,7 @@ def _blocks(
             stream_label(stream.stream),
             [headers[n] for n in there],
             [[row[n] for n in there] for row in rows],
-            " ".join(filter(None, [order_note(stream), pairs_note(stream, titles)])),
+            " ".join(filter(None, [order_note(stream), pairs_note(stream, titles), equal_note(stream, titles)])),
         )
 
 
@@ -145,9 +164,29 @@ def pairs_note(stream: Stream, titles: Mapping[str, str] = MappingProxyType({}))
     return f"Pairs of methods, over {seeds} common seeds: {found}.{rest}"
 
 
+def equal_note(stream: Stream, titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Which rows of the stream are equal in every accuracy; nothing where none are.
+
+    titles: of external methods, by id.
+    """
+    named = (
+        " and ".join(row_label(row["method"], row["variant"], titles.get(row["method"])) for row in pair)
+        for pair in stream.equal
+    )
+    both = "; ".join(named)
+    return f"Equal in every accuracy at all common seeds: {both}." if both else ""
+
+
+def _cut(cells: pd.DataFrame) -> bool:
+    """Whether an interval of accuracy reached beyond what an accuracy can be."""
+    low, high = RANGES["accuracy"]
+    return bool(((cells["accuracy_std"] > 0) & ((cells["accuracy_low"] <= low) | (cells["accuracy_high"] >= high))).any())
+
+
 def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
     """What the columns mean, of those that are there."""
     tested = any(pair.p is not None for stream in streams for pair in stream.pairs)
+    undefined = (cells["seeds"] > 0) & cells["forgetting_mean"].isna()
     sentences = [
         (
             True,
@@ -157,6 +196,8 @@ def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metri
             "none for a single seed.",
         ),
         (cells["accuracy_low"].notna().any(), "95 % interval: of the mean accuracy, by Student's t over these seeds."),
+        (_cut(cells), "Intervals are cut at 0 and 100 %, beyond which there is no accuracy."),
+        (undefined.any(), f"{NONE} for forgetting: undefined, as a single task has nothing to forget."),
         ((cells["seeds"] < expected).any(), f"n/{expected}: only n of {expected} seeds are complete."),
         (cells["diverged"].any(), "Diverged runs are counted, never averaged."),
         (cells["paper_accuracy"].notna().any(), f"Paper: {SOURCE}, ± over 5 runs."),
@@ -227,8 +268,13 @@ def json_object(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, m
     """
     whole = cells.astype(object)
     objects = whole.where(whole.notna(), None).to_dict("records")
-    together = [stream._asdict() | {"pairs": [pair._asdict() for pair in stream.pairs]} for stream in streams]
-    return json.dumps({"cells": objects, "streams": together}, indent=1, allow_nan=False)
+    return json.dumps({"cells": objects, "streams": [*map(_together, streams)]}, indent=1, allow_nan=False)
+
+
+def _together(stream: Stream) -> dict[str, object]:
+    """A stream as an object; `equal`, the rows that are equal in every accuracy, is left out where there are none."""
+    said = stream._asdict() | {"pairs": [pair._asdict() for pair in stream.pairs]}
+    return {name: value for name, value in said.items() if name != "equal" or value}
 
 
 FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[Stream], int, Sequence[Metric]], str]] = {

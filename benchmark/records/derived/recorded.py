@@ -22,5 +22,8 @@ def learning_accuracy(run: Record) -> float | None:
 
 @metric("backward transfer", source="Lopez-Paz and Ranzato, Gradient Episodic Memory, NeurIPS 2017, equation 3")
 def backward_transfer(run: Record) -> float | None:
-    """Mean over the tasks before the last of a[T, i] - a[i, i], a fraction; negative where tasks are forgotten."""
-    return run.metrics.backward_transfer
+    """Mean over the tasks before the last of a[T, i] - a[i, i], a fraction; negative where tasks are forgotten.
+
+    Undefined for a single task.
+    """
+    return run.metrics.backward_transfer if len(run.accuracy_matrix) > 1 else None

@@ -6,8 +6,10 @@ declaring the two schemas that the import looks up is enough.
 
 Avalanche reads ~/.avalanche/config.json as it is imported, and writes it first where it is missing, which
 fails without a home directory that can be written, and where two processes do it at the same time. So where
-the file is not there and sound, Avalanche is imported here, with a temporary home.
+the file is not there and sound, Avalanche is imported here, with a temporary home. It imports matplotlib too.
 """
+
+import benchmark.common.plotting  # noqa: F401  (before matplotlib)
 
 import importlib
 import importlib.util

@@ -115,6 +115,8 @@ def put(path: Path, content: bytes) -> None:
 def load(path: Path) -> State:
     """Read a state. Raises Damaged for whatever is no sound one, FileNotFoundError where there is none."""
     try:
+        if path.exists() and not path.is_file():  # opening a pipe may never end
+            raise Damaged("it is not a regular file")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}

@@ -1,5 +1,7 @@
 """The heat maps of the accuracy matrices: what is forgotten, task by task."""
 
+import benchmark.common.plotting  # noqa: F401  (before matplotlib)
+
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.records.schema import Record
 from benchmark.tables.curves import COLUMNS, matrices, save
-from benchmark.tables.formats import stream_label
+from benchmark.tables.labels import cut, stream_label
 
 COLOURS = "viridis"  # rises in lightness with the value, so it reads with any colour vision, and in grey
 TITLE_WIDTH = 36  # letters above a panel
@@ -29,7 +31,7 @@ def heatmaps(records: Sequence[Record], stem: Path) -> list[Path]:
     for stream, rows in matrices(records).items():
         panels = {label: 100 * runs.mean(axis=0) for (_, label), runs in rows.items()}
         place = Path(stem).with_name(f"{Path(stem).name}-{stream}")
-        paths.extend(save(_draw(stream_label(stream), panels), place))
+        paths.extend(save(_draw(cut(stream_label(stream), TITLE_WIDTH), panels), place))
     return paths
 
 

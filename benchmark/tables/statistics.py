@@ -38,7 +38,9 @@ class Stream(NamedTuple):
     spearman: float | None  # of our order by accuracy and the paper's; see `rank_correlation`
     spearman_methods: int  # those with both a complete run and a published figure
     pairs: list[Pair]
-    equal: Sequence[tuple[dict[str, object], dict[str, object]]] = ()  # rows equal in every accuracy of all common seeds
+    equal: Sequence[
+        tuple[dict[str, object], dict[str, object]]
+    ] = ()  # rows equal in every accuracy of all common seeds
 
 
 def interval(values: Sequence[float], reach: tuple[float, float] | None = None) -> tuple[float, float]:

@@ -14,7 +14,8 @@ from benchmark.records.schema import Record, Value
 from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import ARGUMENT
 from benchmark.tables.columns import names_of, of_row, of_run
-from benchmark.tables.formats import FORMATS, LACKS
+from benchmark.tables.formats import FORMATS
+from benchmark.tables.labels import LACKS
 from benchmark.tables.published import PUBLISHED, Figure
 from benchmark.tables.statistics import RANGES, Stream, pairs, rank_correlation, spread
 from benchmark.tables.verdict import verdict
@@ -85,9 +86,7 @@ def _common(records: Sequence[Record], method: str, stream: str) -> Mapping[str,
 
 
 def _shared(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
-    return {
-        name: value for name, value in settings[0].items() if all(name in s and value == s[name] for s in settings)
-    }
+    return {name: value for name, value in settings[0].items() if all(name in s and value == s[name] for s in settings)}
 
 
 def _of_stream(name: str) -> bool:
@@ -95,7 +94,7 @@ def _of_stream(name: str) -> bool:
 
 
 def _changes(settings: Mapping[str, Value], common: Mapping[str, Value]) -> Variant:
-    """The settings that are not the common ones; a common one that is absent is named after LACKS, as None is a value."""
+    """The settings that are not the common ones. LACKS begins the name of an absent one, as None is a value."""
     return {
         name if name in settings else f"{LACKS}{name}": settings.get(name)
         for name in sorted(settings.keys() | common.keys())

@@ -16,7 +16,8 @@ from methods.errors import InputError
 from methods.literals import ClassText, class_with_id
 
 StreamSettings = Mapping[str, Mapping[str, tuple[object, str]]]
-"""By stream and setting: a value and its source."""
+"""By stream and setting: a value and its source. OTHERS stands for every stream that is not named."""
+OTHERS = "*"
 
 FOLDER = Path(__file__).parent
 

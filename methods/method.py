@@ -117,7 +117,7 @@ class Method:
     memoryless: bool | None
     reference: str
     order: float  # among the built-in methods of the table: smaller numbers stand higher
-    stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: its own values on single streams
+    stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: its own values; "*": on all others
     Settings: type[Settings] = Settings  # one with settings of its own has a class Settings(Method.Settings)
     schedule: Callable[[Clock], float] | None = None
     """The factor of a step's rate, where a method defines `schedule(self, clock)`; None: the setting `schedule`."""

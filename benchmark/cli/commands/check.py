@@ -18,7 +18,8 @@ from methods.errors import InputError
         "Examples:\n\n"
         "python -m benchmark check\n\n"
         "python -m benchmark check --accept  [dim]# what moved is right: let it be the reference[/dim]\n\n"
-        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# one recorded run again[/dim]"
+        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# this run again[/dim]\n\n"
+        "python -m benchmark check --sample 5 --results theirs  [dim]# five recorded runs, drawn at random[/dim]"
     )
 )
 def check(
@@ -32,18 +33,25 @@ def check(
         int | None, typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="Of the one run to train again.")
     ] = None,
     set: Changes = None,
+    sample: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train N recorded runs again.")] = None,
+    sample_seed: Annotated[int, typer.Option(min=0, metavar="K", help="Of the draw of --sample.")] = 0,
 ) -> None:
     """Train small cells again, make the committed tables again, compare both. Exit code 1 if something moved.
 
-    With --method, --stream and --seed: train that recorded run again and compare it with its record.
+    With --method, --stream and --seed: train that recorded run again and compare it with its record. With --sample N:
+    the same for N records of built-in methods on the suite's streams, drawn at random.
     """
     single, changes = _single(method, stream, seed), inputs.pairs("--set", set, "tasks=3")
     if single is None and changes:
         raise InputError("--set: it names one run's settings, so give it with --method, --stream and --seed")
     if single is not None and accept:
         raise InputError("--accept: it renews all references, so give it without --method, --stream and --seed")
+    if sample is not None and (single is not None or accept):
+        raise InputError("--sample: it draws the runs itself, so give it without --method, --stream, --seed, --accept")
     try:
-        if single is not None:
+        if sample is not None:
+            agrees = _sample(results, sample, sample_seed, data)
+        elif single is not None:
             from benchmark.studies.checks.rerun import rerun
 
             agrees, line = rerun(*single, changes, results, data)
@@ -63,6 +71,17 @@ def _single(method: str | None, stream: str | None, seed: int | None) -> tuple[s
         raise InputError("--method, --stream and --seed name one recorded run: give all three, or none")
     inputs.one_of("--stream", stream, STREAMS)
     return inputs.methods([method])[0], stream, seed
+
+
+def _sample(results: Path, count: int, draw: int, data: Path | None) -> bool:
+    from benchmark.studies.checks.rerun import sample
+
+    agree = []
+    for agrees, line in sample(results, count, draw, data):
+        print(line, flush=True)
+        agree.append(agrees)
+    print(f"{sum(agree)} of {len(agree)} records agree, drawn at random with --sample-seed {draw}")
+    return all(agree)
 
 
 def _check(results: Path, data: Path | None, jobs: int | None) -> bool:

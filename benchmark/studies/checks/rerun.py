@@ -1,10 +1,11 @@
-"""One recorded run, trained again and compared with its record."""
+"""Recorded runs, trained again and compared with their records: one that is named, or some drawn at random."""
 
 from __future__ import annotations
 
+import random
 import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from benchmark.runs.unit import Unit
 from benchmark.streams.kinds import STREAMS
 from benchmark.studies.checks.cells import METRICS
 from benchmark.training.external import id_of, settings_of
+from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 DEVIATIONS = 3.0
@@ -40,18 +42,43 @@ def rerun(
     else DEVIATIONS for each metric.
     Raises InputError where there is no such record.
     """
-    method, settings = id_of(spec), settings_of(spec, stream, overrides)
-    path = store.path_of(results, method, stream, seed, settings)
+    path = store.path_of(results, id_of(spec), stream, seed, settings_of(spec, stream, overrides))
     if not path.is_file():
         raise InputError(f"{path} is no record; make it with the same options: python -m benchmark run")
+    return _again(path, spec, results, data)
+
+
+def sample(results: Path, count: int, draw: int, data: Path | None) -> Iterator[tuple[bool, str]]:
+    """Train `count` recorded runs of built-in methods on the suite's streams again, drawn at random; all if they are
+    fewer.
+
+    draw: the seed of the draw: the same records are drawn from the same directory. Gives what `rerun` returns, run by
+    run. Raises InputError where there are no such records, or one drawn is not sound.
+    """
+
+    def fail(error: InputError) -> None:
+        raise error
+
+    known = [
+        path
+        for path in store.files(results, fail)
+        if path.suffix == ".json" and path.parent.name in METHOD_ROWS and path.parent.parent.name in STREAMS
+    ]
+    if not known:
+        raise InputError(f"--results: {results} holds no records of built-in methods on the suite's streams")
+    for path in sorted(random.Random(draw).sample(known, min(count, len(known)))):
+        yield _again(path, path.parent.name, results, data)
+
+
+def _again(path: Path, spec: str, results: Path, data: Path | None) -> tuple[bool, str]:
     kept = store.load_placed(path, results)
-    origin = kept.provenance
+    origin, (method, stream, seed) = kept.provenance, (kept.method, kept.stream, kept.seed)
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
-    unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec)
+    unit = Unit(method, stream, seeds, kept.settings, cost=1.0, spec=spec)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
         device = work.device_named("auto" if origin.device == "cuda" else "cpu")
         _train(unit, Path(folder), data, device, origin.threads)
-        made = store.load(store.path_of(Path(folder), method, stream, seed, settings))
+        made = store.load(store.path_of(Path(folder), method, stream, seed, kept.settings))
     name = f"{method} on {stream}, seed {seed}"
     reasons = _elsewhere(kept, made)
     if not reasons:

@@ -46,6 +46,7 @@ class Settings(BaseModel):
     fisher_window: Window  # steps whose squared gradients are averaged (EWC)
 
     # Fields below have a default here, and a record names them only where the run has another value.
+    network: str = Field("", max_length=200, description="the stream's own")  # "": the stream's own
     shuffle: bool = Field(True, description="Avalanche's loader: a new order every epoch")  # False: the data's order
     optimizer: str = Field("sgd", description="paper: plain SGD")
     optimizer_lifetime: Literal["epoch", "task", "run"] = Field(  # its state begins anew that often

@@ -32,6 +32,7 @@ def run(
     methods: Methods | None = None,
     streams: Streams | None = None,
     *,
+    network: str | None = None,
     seeds: int | Iterable[int] = 5,
     settings: Mapping[str, Setting] | None = None,
     data: PathLike | None = None,
@@ -55,6 +56,7 @@ def run(
     methods: ids ("ewc"), files ("./mine.py"), "package.module:Class", "avalanche:NAME", or subclasses of Method that
       an importable file holds; None: all built-in ones.
     streams: ids, "avalanche:NAME" or files; None: the paper's three.
+    network: an id ("mlp"), "./net.py", "./net.py:function" or "package.module:function"; None: each stream's own.
     seeds: a number of seeds, counted from 0, or the seeds themselves: 5 and range(5) are the same.
     settings: what to change, by name, as {"tasks": 3, "stream.angle": 10}.
     data: where to look for MNIST and CIFAR-100 first; None: $BENCHMARK_DATA.
@@ -71,7 +73,7 @@ def run(
             methods=inputs.methods(given.methods(methods)),
             streams=inputs.streams(given.streams(streams), PAPER_STREAMS),
             seeds=given.seeds(seeds),
-            changes=given.settings(settings),
+            changes=inputs.with_network(given.settings(settings), network),
             results=given.path("results", results),
             data=None if data is None else given.path("data", data),
             device=inputs.one_of("--device", device, ("auto", "cpu", "cuda")),

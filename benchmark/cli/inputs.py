@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.networks import external as networks
+from benchmark.networks.registry import NETWORKS
 from benchmark.runs import executors
 from benchmark.streams import names as stream_names
 from benchmark.streams.kinds import STREAMS
@@ -101,6 +103,26 @@ def seeds(count: int | None, singles: Sequence[int] | None) -> list[int]:
     if singles and count is not None:
         raise InputError("--seeds N and --seed K exclude each other: N seeds from 0, or single ones")
     return sorted(set(singles)) if singles else list(range(5 if count is None else count))
+
+
+def changes(given: Sequence[str] | None, network: str | None = None) -> dict[str, object]:
+    """The settings given as KEY=VALUE, with the network. Raises InputError as `pairs` and `with_network` do."""
+    return with_network(pairs("--set", given, "tasks=3"), network)
+
+
+def with_network(settings: Mapping[str, object], network: str | None = None) -> dict[str, object]:
+    """The settings with the network among them, as benchmark.networks.external names it.
+
+    Raises InputError where two networks are given, or an id is not known.
+    """
+    values = dict(settings)
+    if network is not None and values.setdefault("network", network) != network:
+        raise InputError(f"--network {network} and --set network={values['network']} exclude each other")
+    if values.get("network"):
+        values["network"] = networks.canonical(str(values["network"]))
+        if not networks.is_code(values["network"]):
+            one_of("--network", values["network"], NETWORKS)
+    return values
 
 
 def pairs(option: str, given: Sequence[str] | None, example: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
+from benchmark.networks.external import is_code
+from benchmark.networks.registry import NETWORKS, title_of
 from benchmark.records.derived import metrics
 from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import ARGUMENT, from_elsewhere, stream_id
@@ -21,16 +23,21 @@ WIDTH = 100
 
 
 def catalogue() -> str:
-    """All that there is to run and to show: methods, streams, optimizers, schedules, metrics and probes."""
+    """All that there is to run and to show: methods, networks, streams, optimizers, schedules, metrics and probes."""
     methods = tabulate(
         [(id, row.title, memoryless(id), row.reference) for id, row in METHOD_ROWS.items()],
         headers=("method", "title", "memoryless", "source"),
         tablefmt="simple",
         maxcolwidths=[None, None, None, 60],
     )
+    networks = tabulate(
+        [(kind.id, kind.title, kind.takes) for kind in NETWORKS.values()],
+        headers=("network", "title", "takes"),
+        tablefmt="simple",
+    )
     streams = "\n\n".join(stream(kind) for kind in STREAMS.values())
     metrics_text = f"METRICS (table --columns NAME)\n\n{_metrics()}{_probes()}"
-    return f"{methods}\n\nSTREAMS\n\n{streams}\n\n{_optimizers()}\n\n{_schedules()}\n\n{metrics_text}"
+    return f"{methods}\n\n{networks}\n\nSTREAMS\n\n{streams}\n\n{_optimizers()}\n\n{_schedules()}\n\n{metrics_text}"
 
 
 def _optimizers() -> str:
@@ -84,9 +91,10 @@ def _metrics() -> str:
 
 
 def catalogue_json() -> str:
-    """The same as an object: methods, streams, optimizers, schedules, metrics and probes, each by its id."""
+    """The same as an object: methods, networks, streams, optimizers, schedules, metrics, probes, each by its id."""
     document = {
         "methods": [{"id": id, **row._asdict()} for id, row in METHOD_ROWS.items()],
+        "networks": [{"id": kind.id, "title": kind.title, "takes": kind.takes} for kind in NETWORKS.values()],
         "streams": [asdict(kind) for kind in STREAMS.values()],
         "optimizers": [{"id": id, **row._asdict()} for id, row in OPTIMIZERS.items()],
         "schedules": [{"id": id, "factor": formula(id), "arguments": arguments_taken(id)} for id in SCHEDULES],
@@ -104,9 +112,8 @@ def catalogue_json() -> str:
 
 def stream(kind: StreamKind) -> str:
     """What a stream is and where it comes from."""
-    network = {"mlp": "MLP", "resnet18": "reduced ResNet-18"}[kind.network]
     heads = "one head" if kind.heads == "one" else "one head a task"
-    title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {network}, {heads}"
+    title = f"{kind.id}  {kind.title}, {kind.tasks} tasks, {title_of(kind.network)}, {heads}"
     place = "in the paper's table" if kind.in_paper else "not in the paper"
     text = textwrap.wrap(kind.source, WIDTH, initial_indent="  ", subsequent_indent="  ")
     return "\n".join([f"{title} ({place})", *text])
@@ -141,6 +148,8 @@ def settings_json(methods: Sequence[str], streams: Mapping[str, Mapping[str, obj
 
 def _rows(method: str, stream: str, changes: Mapping[str, object]) -> list[tuple[str, object, str]]:
     sources = external.sources_of(method, stream) | dict.fromkeys(changes, "given here")
+    if "dropout" not in changes and is_code(str(changes.get("network", ""))):
+        sources["dropout"] = "0: an external network has its own"
     if from_elsewhere(stream) and "tasks" in changes:
         sources["tasks"] = "given, or the stream's experiences"
         sources |= {

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmark.cli import inputs
+from benchmark.networks.registry import NETWORKS
 from benchmark.streams.kinds import STREAMS
 from methods.catalogue import METHOD_ROWS
 
@@ -58,6 +59,16 @@ Streams = Annotated[
         autocompletion=_starting_with(list(STREAMS)),
     ),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="ID",
+        help=f"{', '.join(NETWORKS)}; or one of your own: ./file.py with a function network(shape, outputs) that "
+        "returns a torch.nn.Module, ./file.py:function, or package.module:function; default the stream's own.",
+        autocompletion=_starting_with(list(NETWORKS)),
+    ),
+]
 Results = Annotated[
     Path,
     typer.Option(
@@ -89,8 +100,8 @@ Changes = Annotated[
     list[str] | None,
     typer.Option(
         metavar="KEY=VALUE",
-        help="Change a setting (see list --settings), or give an argument: stream.NAME=VALUE to a "
-        "stream from elsewhere, optimizer.NAME=VALUE, schedule.NAME=VALUE; may be repeated.",
+        help="Change a setting (see list --settings), or give an argument: stream.NAME=VALUE or network.NAME=VALUE to "
+        "an external stream or network, optimizer.NAME=VALUE, schedule.NAME=VALUE; may be repeated.",
     ),
 ]
 Measures = Annotated[

@@ -105,5 +105,5 @@ def _functions(*owners: ModuleType | type) -> _Functions:
         ((index, name), id(value))
         for index, owner in enumerate(owners)
         for name, value in vars(owner).items()
-        if callable(value) and not name.startswith("__")
+        if callable(value) and not isinstance(value, type) and not name.startswith("__")
     )

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 from collections.abc import Iterable
 from functools import cache
+from types import ModuleType
 
 from methods.method import Method
 
@@ -31,16 +32,18 @@ table of the suite said before, and the runs are equal bit for bit. An entry hol
 
 
 @cache  # the code that runs is the one that was loaded, whatever happens to its file later
-def code_version(method: type, base: type = Method) -> str:
+def code_version(method: type, base: type = Method, network: ModuleType | None = None) -> str:
     """Names the code that decides a run's numbers: RESULTS_VERSION and a digest of the method's own source.
 
     base: where the suite's part of the class begins; another class for a probe.
 
     Comments, docstrings and layout do not count, nor does the version of Python, nor the literals by which a class
     describes itself (DESCRIPTIVE) as long as nothing in its source reads them. A version in EQUAL has the older name.
+    network: the module that holds an external network; a digest of its source follows.
     """
     version = f"{RESULTS_VERSION}-{digest(_sources(method, base))}"
-    return EQUAL.get(version, version)
+    version = EQUAL.get(version, version)
+    return version if network is None else f"{version}-{digest([('', inspect.getsource(network))])}"
 
 
 def digest(sources: Iterable[tuple[str, str]]) -> str:

@@ -57,7 +57,7 @@ def _row(record: Record) -> dict[str, object]:
         **defined(said["metrics"], len(record.accuracy_matrix)),
         **{f"diverged.{name}": value for name, value in (said["diverged"] or {}).items()},
         **{f"settings.{name}": value for name, value in said["settings"].items()},
-        **{f"measurements.{name}": value for name, value in (said["measurements"] or {}).items()},
+        **{f"measurements.{name}": value for name, value in (said.get("measurements") or {}).items()},
         **{f"provenance.{name}": value for name, value in said["provenance"].items()},
         "accuracy_matrix": np.array(record.accuracy_matrix, dtype=float).reshape(len(record.accuracy_matrix), tasks),
     }

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.common.loading import is_external
 from benchmark.runs import executors
 from benchmark.streams.names import stream_id
 from benchmark.training import external
@@ -157,11 +158,12 @@ def train(prepared: Prepared, watch: Watch, board: Path | None = None, bars: boo
     with _watching(watch, board, where.results) as show, executors.errors_told(type(trainer)):
         if units:
             base.run(trainer, units, where, show, bars)
-            _check_recorded(trainer, units, where.results)
+            if is_external(type(trainer)):
+                _check_recorded(trainer, units, where.results)
 
 
 def _check_recorded(trainer: Executor, units: Sequence[Unit], results: Path) -> None:
-    """Raises InputError where an executor ended as if all was done, and runs have no record."""
+    """Raises InputError where an external executor ended as if all was done, and runs have no record."""
     from benchmark.records.store import path_of
 
     places = [path_of(results, unit.method, unit.stream, seed, unit.settings) for unit in units for seed in unit.seeds]

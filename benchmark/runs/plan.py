@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.common import memory
+from benchmark.networks.external import network_named
+from benchmark.networks.registry import NetworkKind
 from benchmark.records import checkpoint, store
 from benchmark.records.code_version import code_version
 from benchmark.runs import resume
@@ -23,6 +25,7 @@ from benchmark.streams.kinds import STREAMS, StreamKind
 from benchmark.streams.names import arguments_of, from_elsewhere, stream_id
 from benchmark.streams.outline import whole
 from benchmark.training.checks import check_phases
+from benchmark.training.engine import network_of
 from benchmark.training.external import distinct, settings_of
 from benchmark.training.probes import Asked, descriptions
 from methods.errors import InputError
@@ -30,9 +33,6 @@ from methods.settings import Settings
 
 if TYPE_CHECKING:
     from methods.method import Method
-
-RESNET_COST = 40
-"""A ResNet's step on a CPU, in steps of the MLP; it only orders the work and scales the time left."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class CellPlan:
     settings: Settings
     code: str
     first: Stream | None  # of the first seed; None where its data are missing and must not be downloaded
+    network: NetworkKind
+    named: str = ""  # what benchmark.networks.external loads the network by; "": the stream's own
 
     @property
     def stream(self) -> str:
@@ -77,16 +79,28 @@ class CellPlan:
         parts = [(seed,) for seed in missing] if self.alone(device) else [tuple(missing)] if missing else []
         method, stream, settings = self.method.id, self.stream, self.settings
         return [
-            Unit(method, stream, runs, dict(settings), self._cost(len(runs)), 1, force, self.spec, self.source, measure)
+            Unit(
+                method,
+                stream,
+                runs,
+                dict(settings),
+                self._cost(len(runs)),
+                1,
+                force,
+                self.spec,
+                self.source,
+                measure,
+                self.named,
+            )
             for runs in parts
         ]
 
     def alone(self, device: str) -> bool:
         """Whether each seed is a unit of its own."""
-        return self.kind.network == "resnet18" and device == "cpu"
+        return not self.network.stacked_on_cpu and device == "cpu"
 
     def _cost(self, seeds: int) -> float:
-        return 0.0 if self.first is None else _cost(self.first, self.settings, seeds)
+        return 0.0 if self.first is None else _cost(self.first, self.settings, seeds) * self.network.step_cost
 
 
 def plan(
@@ -102,10 +116,10 @@ def plan(
 ) -> list[Unit]:
     """What is not recorded yet, with the measurements asked for (everything, with `force`), the longest units first.
 
-    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does. A network of
-    small layers trains all its seeds together, a ResNet on a CPU each seed alone: there one seed keeps a core busy
-    already. Raises InputError for methods, streams, settings, data, probes or
-    records that cannot be used.
+    `methods` are named as benchmark.training.external says, `streams` as benchmark.streams.names does, the
+    network among the overrides as benchmark.networks.external does. Whether the seeds of a unit train together is
+    the network's to say (NetworkKind.stacked_on_cpu). Raises InputError for methods, streams, networks, settings, data,
+    probes or records that cannot be used.
     """
     units, among, guard = [], 0, Guard(overrides, data)
     asked = descriptions(measure)
@@ -146,9 +160,11 @@ def cells(
 
     for (spec, source), settings in settings_by_cell.items():
         first = probe(source, settings.tasks, settings.train_examples, data, arguments_of(settings))
-        code = code_version(classes[spec])
+        named = str(overrides.get("network", "")) if settings.network else ""
+        network = _network(named, settings, source, first)
+        code = code_version(classes[spec], network=network.source)
         check_phases(classes[spec], settings.tasks)
-        yield CellPlan(spec, source, classes[spec], settings, code, first)
+        yield CellPlan(spec, source, classes[spec], settings, code, first, network, named)
 
 
 def settings_of_cells(
@@ -167,6 +183,13 @@ def check_measurable(method: type[Method], measure: Sequence[Asked]) -> None:
         raise InputError(
             f"--measure: {method.id} is trained by Avalanche's own loop, where no probe measures; leave it out"
         )
+
+
+def _network(named: str, settings: Settings, source: str, first: Stream | None) -> NetworkKind:
+    given = network_named(named) if named else None
+    if first is None:  # of a stream of the suite, which has a network of its own
+        return given or network_named(STREAMS[source].network)
+    return network_of(settings, first, given)
 
 
 def _lacks_data(source: str, data: Path | None) -> bool:
@@ -195,4 +218,4 @@ def _tidy(results: Path, method: str, stream: str, settings: Settings, recorded:
 def _cost(stream: Stream, settings: Settings, seeds: int) -> float:
     examples = settings.epochs * sum(len(task) for task in stream.train)
     steps = examples / min(settings.batch_size, examples)
-    return seeds * steps * (RESNET_COST if stream.kind.network == "resnet18" else 1)
+    return seeds * steps

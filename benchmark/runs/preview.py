@@ -152,7 +152,7 @@ def _estimated(plan: CellPlan, cell: CellPreview, records: Sequence[Record], dev
 
 def _memory(plan: CellPlan, first: Stream, seeds: int) -> Memory:
     with memory.refused(f"{plan.method.id} on {plan.stream}"), errors_told(plan.method), torch.no_grad():
-        state = engine.Cell(plan.method, [first], plan.settings, "cpu").state()
+        state = engine.Cell(plan.method, [first], plan.settings, "cpu", network=plan.network).state()
     theta = state.pop("theta").nbytes
     rest = sum(value.nbytes for value in state.values())
     return estimate.memory_of(first, seeds, theta, rest, shared=not from_elsewhere(plan.source))

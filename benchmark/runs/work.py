@@ -19,7 +19,6 @@ from benchmark.common import memory
 from benchmark.common.loading import check_import, errors_told, unchanged
 from benchmark.records import checkpoint, provenance, schema, store
 from benchmark.records.checkpoint import State
-from benchmark.records.code_version import code_version
 from benchmark.runs import resume
 from benchmark.runs.claims import Claims
 from benchmark.runs.keep import keep
@@ -107,20 +106,17 @@ class _Work:
         record = self._place(stream.seed)
         for draft in record.parent.glob(f".{record.stem}.*.tmp"):
             draft.unlink(missing_ok=True)
-        unit, code = self.unit, self._code()
+        unit = self.unit
         return not unit.force and store.recorded(
-            self.results, unit.method, unit.stream, stream.seed, unit.settings, code, stream.digests, self._asked()
+            self.results, unit.method, unit.stream, stream.seed, unit.settings, unit.code, stream.digests, self._asked()
         )
 
     def _asked(self) -> dict[str, dict[str, object]]:
         return descriptions(self.unit.measure)
 
-    def _code(self) -> str:
-        return code_version(self.unit.load())
-
     def _origin(self, streams: list[Stream], threads: int) -> dict[str, object]:
         seeds = [stream.seed for stream in streams]
-        return provenance.gather(self._code(), streams[0].digests, self.device, threads, seeds)
+        return provenance.gather(self.unit.code, streams[0].digests, self.device, threads, seeds)
 
     def _run(self, origin: Mapping[str, object]) -> dict[str, object]:
         return checkpoint.identity(self.unit.method, self.unit.stream, self.unit.settings, origin, self._asked())
@@ -163,15 +159,16 @@ class _Work:
         method, settings = self.unit.load(), self.unit.settings
         train = getattr(method, "train", None)  # a method may come with a training loop of its own
         train = train or partial(engine.train, measure=self.unit.measure)
+        network = self.unit.load_network()
         if begun:
             at = begun.point.phase, begun.point.outcomes, begun.tensors
             try:
                 tasks = sum(map(len, method.phases(settings.tasks)[: begun.point.phase]))
                 self.tell(Notice(f"{named(self.unit, begun.point.seeds)}: going on after task {tasks}"))
-                return train(method, group, settings, self.device, report, at, keep)
+                return train(method, group, settings, self.device, report, at, keep, network=network)
             except engine.Misfit as error:
                 self.tell(Notice(f"{begun.path}: {error}; its runs begin anew"))
-        return train(method, group, settings, self.device, report, keep=keep)
+        return train(method, group, settings, self.device, report, keep=keep, network=network)
 
     def _save(self, stream: Stream, outcome: checkpoint.Outcome, origin: Mapping[str, object]) -> None:
         record = schema.compose(

@@ -39,7 +39,7 @@ class Stream:
     benchmark: CLScenario  # train_stream and test_stream, T experiences each, over the images below
     train: list[TaskImages]
     test: list[TaskImages]
-    shape: tuple[int, ...]  # of one example for the network: (D,) or (3, 32, 32)
+    shape: tuple[int, ...]  # of one example for the network: (D,), (3, 32, 32) or another
     classes: int  # C
     heads: int  # 1, or T where every task has its own head
     scale: float  # of a fully inked pixel

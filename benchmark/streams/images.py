@@ -18,7 +18,7 @@ from methods.errors import InputError
 class TaskImages(Dataset):
     """One task's examples, nothing copied until it is asked for.
 
-    base:      uint8 or float32 [M, D] or [M, 3, 32, 32], shared by the tasks and seeds of a data set
+    base:      uint8 or float32 [M, D] or [M, *shape], shared by the tasks and seeds of a data set
     rows:      int64 [N], the base image of each example
     targets:   int64 [N], labels inside the head, from 0
     scale:     the value that a fully inked pixel has in `base`
@@ -47,7 +47,7 @@ class TaskImages(Dataset):
         return len(self.rows)
 
     def take(self, rows: Tensor) -> Tensor:
-        """The examples `rows` (int64 [n], inside the task) as [n, D] or [n, 3, 32, 32] of the base's type."""
+        """The examples `rows` (int64 [n], inside the task) as [n, D] or [n, *shape] of the base's type."""
         if self.base.device.type != "cpu":
             images = self.base[self.rows[rows]]
             images = images if self._source is None else images[:, self._source]

@@ -32,7 +32,7 @@ class StreamKind:
     id: str
     title: str
     dataset: str  # "mnist" | "cifar100" | "digits"
-    network: str  # "mlp" | "resnet18"
+    network: str  # by default, an id of benchmark.networks.registry; "": none of the suite's takes its examples
     tasks: int  # the number of tasks unless a setting says otherwise
     heads: str  # "one" | "per task"
     in_paper: bool

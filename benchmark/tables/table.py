@@ -12,13 +12,13 @@ from benchmark.records.metrics import defined
 from benchmark.records.mixtures import accuracies, equal, refused
 from benchmark.records.schema import Record, Value
 from benchmark.streams.kinds import STREAMS
-from benchmark.streams.names import ARGUMENT
 from benchmark.tables.columns import names_of, of_row, of_run
 from benchmark.tables.formats import FORMATS
 from benchmark.tables.labels import LACKS
 from benchmark.tables.published import PUBLISHED, Figure
 from benchmark.tables.statistics import RANGES, Stream, pairs, rank_correlation, spread
 from benchmark.tables.verdict import verdict
+from methods.arguments import part_of
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
@@ -90,7 +90,7 @@ def _shared(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
 
 
 def _of_stream(name: str) -> bool:
-    return name in OF_STREAM or name.startswith(ARGUMENT)
+    return name in OF_STREAM or name == "network" or part_of(name) in ("stream", "network")
 
 
 def _changes(settings: Mapping[str, Value], common: Mapping[str, Value]) -> Variant:

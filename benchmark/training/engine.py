@@ -17,8 +17,8 @@ from benchmark.common import cuda_graphs
 from benchmark.common.device import compute_in_float32, denormals_as_zero
 from benchmark.common.loading import file_of, is_external, shown
 from benchmark.common.randomness import Randomness
-from benchmark.networks.mlp import MLP
-from benchmark.networks.resnet import ResNet18
+from benchmark.networks.external import network_named
+from benchmark.networks.registry import NetworkKind, check_fits
 from benchmark.records.checkpoint import Outcome
 from benchmark.streams.build import Stream, on_device
 from benchmark.training.directions import guarded
@@ -32,10 +32,8 @@ from methods.clock import Clock
 from methods.method import Method, Problem
 from methods.settings import Settings
 
-EVALUATION_BATCH = {"mlp": 2500, "resnet18": 125}
-"""Test images at a time on a CPU: as many as keep the activations in the cache."""
 MORE_ELSEWHERE = 8
-"""Times as many on a GPU, where calls cost more than the cache saves."""
+"""Times as many test images at a time on a GPU, where calls cost more than the cache saves."""
 
 NEVER = torch.iinfo(torch.int64).max
 """The step at which a seed that did not diverge diverged."""
@@ -60,21 +58,32 @@ def train(
     begun: Begun | None = None,
     keep: Keep = lambda cell: None,
     measure: Sequence[Asked] = (),
+    network: NetworkKind | None = None,
 ) -> list[Outcome]:
     """Train one network a stream (one stream a seed), all side by side: they must be of one form.
 
     `report(step, steps, phase)` is called now and then, `keep(cell)` after each phase and its evaluation.
     `begun` is what the same streams had reached, as kept there: phase, outcomes and Cell.state().
     `measure`: the probes that measure the networks meanwhile; no number depends on them.
+    network: see network_of.
     Returns an Outcome a stream, in order. Raises Misfit where `begun` is of another kind of cell.
     """
     if len({stream.form for stream in streams}) > 1:
         raise ValueError("streams of unequal forms cannot be trained side by side")
     with torch.no_grad():
-        cell = Cell(method, streams, settings, device, measure)
+        cell = Cell(method, streams, settings, device, measure, network)
         if begun is not None:
             cell.restore(*begun)
         return cell.train(report, keep)
+
+
+def network_of(settings: Settings, stream: Stream, network: NetworkKind | None = None) -> NetworkKind:
+    """The network of a run: `network` where it is given, else the one that the settings name, else the stream's own.
+
+    Raises InputError where it does not take the stream's examples, or the stream has none of its own.
+    """
+    name = settings.network or stream.kind.network
+    return check_fits(network or (network_named(name) if name else None), stream.shape, stream.kind.id)
 
 
 class Cell:
@@ -87,16 +96,15 @@ class Cell:
         settings: Settings,
         device: str,
         measure: Sequence[Asked] = (),
+        network: NetworkKind | None = None,
     ) -> None:
         first = streams[0]
         self.settings, self.device = settings, torch.device(device)
         compute_in_float32(self.device)
         self.streams = on_device(streams, self.device)
         self.random = Randomness([stream.seed for stream in streams], self.device)
-        if first.kind.network == "mlp":
-            self.net = MLP(first.shape[0], settings.hidden, first.heads, first.classes, settings.dropout, self.random)
-        else:
-            self.net = ResNet18(first.heads, first.classes, settings.dropout, self.random)
+        self.network = network_of(settings, first, network)
+        self.net = self.network.build(first.shape, first.heads, first.classes, settings, self.random)
         problem = Problem(len(streams), len(first.train), first.classes, first.shape, self.device, self.random)
         self.method = method(settings, problem)
         if is_external(method):
@@ -198,6 +206,8 @@ class Cell:
         def take(batch: Batch) -> None:
             step(self.method.direction(self.net, batch))
 
+        if not self.network.recordable:
+            return take
         # a graph of a whole step would keep its rate, and torch.optim's count of steps, as they were recorded
         whole = one_rate and isinstance(step, Step)
         return cuda_graphs.steps(take, self.random, self.method.step_kind if whole else lambda: None)
@@ -223,7 +233,7 @@ class Cell:
         stream = self.streams[index]
         data, correct = stream.test[task], 0
         everything = torch.arange(len(data), device=self.device) if chosen is None else chosen.to(self.device)
-        size = EVALUATION_BATCH[stream.kind.network] * (1 if self.device.type == "cpu" else MORE_ELSEWHERE)
+        size = self.network.evaluation_batch * (1 if self.device.type == "cpu" else MORE_ELSEWHERE)
         for rows in everything.split(size):
             images = data.take(rows).float().div_(stream.scale)
             logits = self.net.logits(images, index, task if stream.heads > 1 else 0)

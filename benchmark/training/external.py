@@ -13,7 +13,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from benchmark.common.loading import attribute, classes_of, module_of_file, shown
+from benchmark.networks.external import check_arguments, network_named
+from benchmark.streams.kinds import STREAMS
 from benchmark.streams.names import AVALANCHE, canonical, is_file, split, stream_id
+from methods.arguments import part_of, with_arguments
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
@@ -69,12 +72,14 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
     """The settings of a method on a stream, as methods.settings.settings_for; a built-in one is not loaded.
 
     stream: of the suite, or from elsewhere as benchmark.streams.names names it; then its arguments are among them.
+    The override `network` is what benchmark.networks.external names it by; the settings hold its id.
     """
     from benchmark.training import optimizer_names, schedules
-    from methods.arguments import with_arguments
     from methods.settings import settings_for
 
     (arguments, others), method = split(stream, overrides or {}), None
+    network = str(others.get("network", ""))
+    others |= _network(stream, arguments, others)
     if spec in METHOD_ROWS:
         settings = settings_for(spec, stream_id(stream), others)
     else:
@@ -85,6 +90,11 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         name = unrecordable(settings)  # told now, for a record is made when all is trained
         if name is not None:
             raise InputError(f"--set: '{name}' cannot be recorded: it should be at most 500 printable characters")
+    if settings.dropout and network and network_named(network).source:
+        raise InputError(
+            f"setting 'dropout' has no effect on {settings.network}, an external network; where its function takes a "
+            "dropout, give --set network.dropout=VALUE"
+        )
     settings = with_arguments(settings, arguments)
     optimizer_names.check(settings)
     if optimizer_names.is_torchs(settings):
@@ -93,6 +103,19 @@ def settings_of(spec: str, stream: str, overrides: Mapping[str, object] | None =
         check_arguments(settings)
     schedules.schedule_of(settings, method)
     return settings
+
+
+def _network(stream: str, arguments: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
+    """The settings that a network among the overrides decides; the built-in ones' dropout is 0 for an external one."""
+    spec = str(overrides.get("network", ""))
+    own = {name.removeprefix("network."): value for name, value in arguments.items() if part_of(name) == "network"}
+    check_arguments(spec, own)
+    if not spec:
+        return {}
+    kind = network_named(spec)
+    by_default = stream in STREAMS and STREAMS[stream].network == kind.id
+    dropout = {"dropout": 0.0} if kind.source and "dropout" not in overrides else {}
+    return {"network": "" if by_default else kind.id} | dropout
 
 
 def sources_of(spec: str, stream: str) -> dict[str, str]:

@@ -92,7 +92,7 @@ def test_time_comes_from_the_recorded_runs(recorded, capsys):
 
 
 def test_records_of_other_code_are_to_do_again(recorded, capsys, monkeypatch):
-    monkeypatch.setattr(plan, "code_version", lambda method: "other")
+    monkeypatch.setattr(plan, "code_version", lambda *given, **named: "other")
     (cell,) = planned(capsys, *SMALL, "--results", recorded)["cells"]
     assert (cell["recorded"], cell["outdated"], cell["to_do"]) == ([], [0, 1], [0, 1, 2])
 
@@ -104,7 +104,7 @@ def test_data_that_are_missing_are_named_and_stay_missing(tmp_path, capsys, monk
     monkeypatch.setattr(base, "cores", lambda: 2)  # of which each of the two seeds of a ResNet takes one
     known = record("ewc", "split-cifar100", 0, MATRIX, tasks=2)
     store.save(Path("results"), known)
-    monkeypatch.setattr(plan, "code_version", lambda method: known.provenance.code)
+    monkeypatch.setattr(plan, "code_version", lambda *given, **named: known.provenance.code)
     asked = ["run", "--method", "ewc", "--stream", "split-cifar100", "--seeds", "2", "--set", "tasks=2", "--dry-run"]
     before = files(tmp_path)
     assert main(asked) == 0

@@ -159,6 +159,19 @@ def test_probes_are_sent_and_measure_what_this_machine_measures(cluster, tmp_pat
     assert main([*measured, *address, "--results", str(there)]) == 0 and "none to do" in capsys.readouterr().out
 
 
+def test_a_network_in_a_file_is_sent_with_the_name_of_its_function(cluster, tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text("from torch import nn\n\ndef wide(shape, outputs):\n    return nn.Linear(shape[0], outputs)\n")
+    command = ["run", "--method", "naive", "--stream", "split-digits", "--seed", "0", "--set", "tasks=2"]
+    command += ["--set", "train_examples=50", "--network", f"{file}:wide"]
+    address = ["--executor", "ray", "--address", cluster.address]
+    assert main([*command, *address, "--results", str(tmp_path / "ray")]) == 0
+    assert main([*command, "--jobs", "1", "--results", str(tmp_path / "here")]) == 0
+    (sent,), (here,) = store.load_all(tmp_path / "ray"), store.load_all(tmp_path / "here")
+    assert sent.settings["network"] == "net:wide" and sent.provenance.code == here.provenance.code
+    assert sent.accuracy_matrix == here.accuracy_matrix
+
+
 def raylets() -> set[int]:
     return {process.pid for process in psutil.Process().children() if "raylet" in process.name()}
 

@@ -12,13 +12,13 @@ import psutil
 import pytest
 
 from benchmark.cli.main import main
+from benchmark.networks.registry import NETWORKS
 from benchmark.records import store
 from benchmark.runs import plan as planning
 from benchmark.runs import unit as unit_
 from benchmark.runs import work
 from benchmark.runs.executors import base, local
 from benchmark.runs.executors.base import Where
-from benchmark.streams.kinds import STREAMS
 from methods.errors import InputError
 from methods.settings import settings_for
 from tests.support.process import ROOT
@@ -120,7 +120,7 @@ def plan(results: Path, **changes) -> list[unit_.Unit]:
 
 def test_records_of_other_code_or_data_are_run_again(small, monkeypatch):
     assert plan(small[0]) == []
-    monkeypatch.setattr(planning, "code_version", lambda method: "other")
+    monkeypatch.setattr(planning, "code_version", lambda method, network: "other")
     assert sum(len(unit.seeds) for unit in plan(small[0])) == 8
     monkeypatch.undo()
     whole = planning.build
@@ -130,7 +130,8 @@ def test_records_of_other_code_or_data_are_run_again(small, monkeypatch):
 
 def test_seeds_of_a_small_network_train_together_and_a_resnets_alone_on_a_cpu(tmp_path, monkeypatch):
     assert [unit.seeds for unit in plan(tmp_path)] == [(0, 1)] * 4
-    monkeypatch.setitem(STREAMS, "split-digits", replace(STREAMS["split-digits"], network="resnet18"))
+    assert NETWORKS["mlp"].stacked_on_cpu and not NETWORKS["resnet18"].stacked_on_cpu
+    monkeypatch.setitem(NETWORKS, "mlp", replace(NETWORKS["mlp"], stacked_on_cpu=False))
     assert [unit.seeds for unit in plan(tmp_path, streams=["split-digits"])] == [(0,), (1,), (0,), (1,)]
     assert [unit.seeds for unit in plan(tmp_path, streams=["split-digits"], device="cuda")] == [(0, 1)] * 2
 

@@ -180,7 +180,6 @@ def stream(seed, side=8, channels=1, labels="[0, 1]", tests=2):
     "argument, part",
     [
         ("side=9", ""),
-        ("channels=3", "3 x 8 x 8: the suite has an MLP"),
         ("tests=1", "2 training and 1 test experiences"),
         ("labels=[0,0,1]", "either all must be equal, or no two"),
         ("sides=3", "did you mean 'stream.side'?"),
@@ -193,6 +192,15 @@ def test_benchmarks_that_do_not_fit_are_one_line(tmp_path, capsys, argument, par
     code = main(["list", "--method", "naive", "--stream", path, *base, "--set", f"stream.{argument}"])
     err = capsys.readouterr().err
     assert code == (2 if part else 0) and part in err and err.count("\n") == bool(part)
+
+
+def test_examples_without_a_default_network_are_one_line(tmp_path, capsys):
+    path = written(tmp_path, SHAPES)
+    of_path = ["--method", "naive", "--stream", path, "--set", "stream.channels=3", "--set", "stream.labels=[0, 1]"]
+    assert main(["list", *of_path]) == 0 and "no network of its own" in capsys.readouterr().out
+    assert main(["run", *of_path, *SMALL[2:], "--results", str(tmp_path / "results")]) == 2
+    err = capsys.readouterr().err
+    assert "examples of 3 x 8 x 8, for which the suite has no default network" in err and err.count("\n") == 1
 
 
 def test_a_function_of_any_keywords_takes_any_argument(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from benchmark.tables import curves
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+from methods.settings import settings_for
 from tests.support.literal import protocol_run, record
 
 
@@ -107,7 +108,7 @@ def hostile():
     """Two rows of a method, whose labels matplotlib would take for broken formulas."""
     return [
         record("ewc", "split-digits", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2).model_copy(
-            update={"settings": {"tasks": 2, "note": note}}
+            update={"settings": dict(settings_for("ewc", "split-digits")) | {"note": note}}
         )
         for note in ("$\\nothing{", "$x_$ $^$")
     ]
@@ -120,7 +121,7 @@ def test_what_a_record_says_is_no_formula(tmp_path, drawn):
 
 def test_runs_of_a_row_that_differ_in_their_tasks_are_one_line(tmp_path):
     runs = [
-        record("ewc", "split-digits", 0, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
+        record("ewc", "split-digits", tasks, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
             update={"method": "their_own", "settings": {}}
         )
         for tasks in (2, 3)

@@ -116,7 +116,7 @@ def column_text(done: Done) -> str:
 def column_runs(done: Done) -> Done:
     """By method, those of the suite's methods whose settings are still the method's own."""
     ran = {method: done[name] for method in COLUMN if (name := _in_column(method)) in done}
-    return {method: run for method, run in ran.items() if run["settings"] == _settings(method).model_dump()}
+    return {method: run for method, run in ran.items() if run["settings"] == dict(_settings(method))}
 
 
 def _table(rows: list[list[object]], headers: list[str], words: int, ran: list[dict[str, object]]) -> str:
@@ -151,7 +151,7 @@ def _settings(method: str) -> Settings:
 def _column(method: str, data: Path | None) -> Mapping[str, object]:
     settings = _settings(method)
     matrix = published_column.train(method, settings, *_tasks(False, data), SEED)
-    return {"accuracy_matrix": matrix, "settings": settings.model_dump()}
+    return {"accuracy_matrix": matrix, "settings": dict(settings)}
 
 
 def _mnist(method: str, stream: str, data: Path | None) -> Mapping[str, Matrix]:

@@ -97,7 +97,7 @@ def test_continual_equals_a_plain_evaluation_of_its_sample(stream, monkeypatch):
     cell = trained(cell_of("naive", stream, OFTEN, "snapshots:every=2"))
     named._loaded.cache_clear()
     assert len(Snapshots.taken) == 3 * 3  # 6 steps a task: after 2, after 4, and at its end
-    for seed, stream in enumerate(cell.streams):
+    for seed, _ in enumerate(cell.streams):
         said = cell.outcomes[seed].measurements["continual"]
         samples = cell.probes.probes[0].samples[seed]
         expected = [

@@ -14,5 +14,6 @@ from benchmark.cli.commands import (  # noqa: F401, I001  (in the order of the h
     tune,
     new_method,
     check_method,
+    check_network,
     check_stream,
 )

@@ -41,7 +41,7 @@ def check(
     With --method, --stream and --seed: train that recorded run again and compare it with its record. With --sample N:
     the same for N records of built-in methods on the suite's streams, drawn at random.
     """
-    single, changes = _single(method, stream, seed), inputs.pairs("--set", set, "tasks=3")
+    single, changes = _single(method, stream, seed), inputs.changes(set)
     if single is None and changes:
         raise InputError("--set: it names one run's settings, so give it with --method, --stream and --seed")
     if single is not None and accept:

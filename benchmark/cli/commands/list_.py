@@ -33,9 +33,9 @@ def list_(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Show the methods and streams with their sources, or the settings of methods on streams."""
+    """Show the methods, networks and streams with their sources, or the settings of methods on streams."""
     methods = inputs.methods(method)
-    streams, changes = inputs.streams(stream, PAPER_STREAMS), inputs.pairs("--set", set, "tasks=3")
+    streams, changes = inputs.streams(stream, PAPER_STREAMS), inputs.changes(set)
     from benchmark.cli import listing
 
     if not (settings or method or stream or set):

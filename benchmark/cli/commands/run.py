@@ -9,7 +9,19 @@ import typer
 
 from benchmark.cli import inputs
 from benchmark.cli.app import app
-from benchmark.cli.options import Board, Changes, Data, Jobs, Measures, Methods, Results, Seeds, SingleSeeds, Streams
+from benchmark.cli.options import (
+    Board,
+    Changes,
+    Data,
+    Jobs,
+    Measures,
+    Methods,
+    Network,
+    Results,
+    Seeds,
+    SingleSeeds,
+    Streams,
+)
 from benchmark.cli.output import Unwritable
 from benchmark.common.text import printable
 from benchmark.runs import executors
@@ -26,6 +38,7 @@ from methods.errors import InputError
         "python -m benchmark run --stream permuted-digits --seed 7 --set tasks=3 --set train_examples=100  "
         "[dim]# a try of seconds[/dim]\n\n"
         "python -m benchmark run --data ~/datasets --jobs 1 --method naive --stream permuted-mnist\n\n"
+        "python -m benchmark run --stream permuted-digits --network ./net.py --set network.width=64\n\n"
         "python -m benchmark run --stream rotated-digits --measure continual:every=5  "
         "[dim]# the stability gap: table --columns stability_gap[/dim]\n\n"
         "python -m benchmark run --stream rotated-digits --tensorboard runs  [dim]# tensorboard --logdir runs[/dim]"
@@ -34,6 +47,7 @@ from methods.errors import InputError
 def run(
     method: Methods = None,
     stream: Streams = None,
+    network: Network = None,
     seeds: Seeds = None,
     seed: SingleSeeds = None,
     set: Changes = None,
@@ -98,7 +112,7 @@ def run(
         methods=inputs.methods(method),
         streams=inputs.streams(stream, PAPER_STREAMS),
         seeds=inputs.seeds(seeds, seed),
-        changes=inputs.pairs("--set", set, "tasks=3"),
+        changes=inputs.changes(set, network),
         results=results,
         data=data,
         device=device,

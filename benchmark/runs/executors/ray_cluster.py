@@ -16,6 +16,7 @@ import ray
 
 import benchmark
 import methods
+from benchmark.networks.external import at, file_of
 from benchmark.runs.unit import Unit
 from benchmark.streams import names
 from methods.errors import InputError
@@ -67,7 +68,7 @@ def _check_reachable(address: str | None) -> None:
 
 
 def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
-    """The source of the suite, and files with methods, streams and probes: every node's directory for its tasks.
+    """The source of the suite, and files with methods, streams, probes and networks: every node's directory.
 
     So all run the driver's code, whatever is installed there.
     """
@@ -75,7 +76,8 @@ def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
         source = Path(package.__file__).parent
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     specs = {spec for unit in units for spec in (unit.spec, unit.source, *(probe.spec for probe in unit.measure))}
-    for spec in filter(names.is_file, specs):
+    brought = {*filter(names.is_file, specs), *(file for unit in units if (file := file_of(unit.network)))}
+    for spec in brought:
         (folder / sent(spec)).parent.mkdir(parents=True)
         shutil.copy(spec, folder / sent(spec))
 
@@ -83,7 +85,8 @@ def _copy_code(folder: Path, units: Sequence[Unit]) -> None:
 def for_node(unit: Unit, seeds: tuple[int, ...]) -> Unit:
     """What is left of a unit, its files named as a node has them."""
     measure = tuple(replace(probe, spec=sent(probe.spec)) for probe in unit.measure)
-    return replace(unit, seeds=seeds, spec=sent(unit.spec), source=sent(unit.source), measure=measure)
+    places = {"spec": sent(unit.spec), "source": sent(unit.source), "network": sent_network(unit.network)}
+    return replace(unit, seeds=seeds, measure=measure, **places)
 
 
 def sent(spec: str) -> str:
@@ -91,6 +94,12 @@ def sent(spec: str) -> str:
     if not names.is_file(spec):
         return spec
     return f"plugins/{hashlib.sha256(spec.encode()).hexdigest()[:8]}/{Path(spec).name}"
+
+
+def sent_network(spec: str) -> str:
+    """What a node loads a network by, as `sent`: the function's name stays with the file."""
+    file = file_of(spec)
+    return spec if file is None else at(spec, sent(file))
 
 
 def first_line(error: BaseException) -> str:

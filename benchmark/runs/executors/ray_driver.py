@@ -19,7 +19,6 @@ from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmark.records import checkpoint, provenance, store
-from benchmark.records.code_version import code_version
 from benchmark.runs import resume
 from benchmark.runs.claims import Claims
 from benchmark.runs.executors import node
@@ -144,7 +143,7 @@ class _Driver:
 
     def _recorded(self, job: _Job, seed: int) -> bool:
         unit = job.unit
-        cell = unit.method, unit.stream, seed, unit.settings, code_version(unit.load())
+        cell = unit.method, unit.stream, seed, unit.settings, unit.code
         return (job.index, seed) in self.saved or (
             not unit.force
             and store.recorded(self.where.results, *cell, self._digests(unit, seed), descriptions(unit.measure))

@@ -163,7 +163,7 @@ def _convert(source: Source, scenario: Scenario, state: int) -> Converted:
 def _task_images(base: Tensor, labels: list[int], scenario: Scenario, task: int, scale: float) -> TaskImages:
     places = {label: place for place, label in enumerate(scenario.classes[task])}
     return TaskImages(
-        base.flatten(1) if scenario.network == "mlp" else base,
+        base.flatten(1) if scenario.flat else base,
         torch.arange(len(base)),
         torch.tensor([places[label] for label in labels]),
         scale,

@@ -2,12 +2,14 @@
 
 import benchmark.common.imports  # noqa: F401  (before torchvision and avalanche)
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from avalanche.benchmarks import CLScenario
 
 from benchmark.common.loading import shown
+from benchmark.networks.registry import default_network
 from benchmark.streams.avalanche.labels import NUMBER, NoClass, class_of
 from benchmark.streams.avalanche.parts import Part
 from benchmark.streams.external import own_errors
@@ -31,7 +33,16 @@ class Scenario:
     test: Sequence[Part]  # one and the same where all tasks share a test set
     classes: list[list[int]]  # of each task's head: label in the head -> label in the benchmark
     shape: tuple[int, ...]  # of an example as the benchmark gives it
-    network: str  # "mlp" | "resnet18"
+
+    @property
+    def flat(self) -> bool:
+        """Whether the suite keeps its examples as [D]: those of one channel, or of no more than two dimensions."""
+        return len(self.shape) in (1, 2) or (len(self.shape) == 3 and self.shape[0] == 1)
+
+    @property
+    def network(self) -> str:
+        """The id of the network that it has by default, or ''."""
+        return default_network((math.prod(self.shape),) if self.flat else self.shape)
 
     @property
     def per_task(self) -> bool:
@@ -71,7 +82,9 @@ def recognised(benchmark: CLScenario, spec: str) -> Scenario:
         part.labels  # noqa: B018  (an experience without sound labels is refused first)
     name, classes = _heads(_task_labels(train, test, spec), train, test)
     shape = tuple(train[0].example(0)[0].shape)
-    return Scenario(name, train, test, classes, shape, _network(shape, spec))
+    if not shape:
+        raise InputError(f"{shown(spec)} has examples of no dimension; change them in the stream's transform")
+    return Scenario(name, train, test, classes, shape)
 
 
 def parts(benchmark: CLScenario, spec: str) -> tuple[list[Part], list[Part]]:
@@ -143,14 +156,3 @@ def _label(part: Part) -> int:
         raise part.error(
             "", f"has the task label {labels[0]!r:.40}, which {error.what}: {NUMBER.replace('class', 'task')}"
         ) from None
-
-
-def _network(shape: tuple[int, ...], spec: str) -> str:
-    if len(shape) in (1, 2) or (len(shape) == 3 and shape[0] == 1):
-        return "mlp"
-    if shape == (3, 32, 32):
-        return "resnet18"
-    raise InputError(
-        f"{spec} has examples of shape {' x '.join(map(str, shape)) or 'no dimension'}: the suite has an MLP for flat "
-        "or one-channel examples and a ResNet for 3 x 32 x 32; change them in the stream's transform"
-    )

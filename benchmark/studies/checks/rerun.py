@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from benchmark.networks.external import network_named
+from benchmark.networks.registry import NETWORKS, NetworkKind
 from benchmark.records import provenance, store
 from benchmark.records.schema import Record
 from benchmark.runs import work
@@ -42,48 +44,48 @@ def rerun(
     else DEVIATIONS for each metric.
     Raises InputError where there is no such record.
     """
-    path = store.path_of(results, id_of(spec), stream, seed, settings_of(spec, stream, overrides))
+    settings = settings_of(spec, stream, overrides)
+    path = store.path_of(results, id_of(spec), stream, seed, settings)
     if not path.is_file():
         raise InputError(f"{path} is no record; make it with the same options: python -m benchmark run")
-    return _again(path, spec, results, data)
+    network = str(overrides.get("network", "")) if settings.network else ""
+    return _again(store.load_placed(path, results), spec, network, results, data)
 
 
 def sample(results: Path, count: int, draw: int, data: Path | None) -> Iterator[tuple[bool, str]]:
-    """Train `count` recorded runs of built-in methods on the suite's streams again, drawn at random; all if they are
-    fewer.
+    """Train `count` recorded runs of built-in methods, streams and networks again, drawn at random; all if fewer.
 
     draw: the seed of the draw: the same records are drawn from the same directory. Gives what `rerun` returns, run by
-    run. Raises InputError where there are no such records, or one drawn is not sound.
+    run. Raises InputError where there are no such records, or one record is not sound.
     """
-
-    def fail(error: InputError) -> None:
-        raise error
-
     known = [
-        path
-        for path in store.files(results, fail)
-        if path.suffix == ".json" and path.parent.name in METHOD_ROWS and path.parent.parent.name in STREAMS
+        record
+        for record in store.load_all(results)
+        if record.method in METHOD_ROWS
+        and record.stream in STREAMS
+        and record.settings.get("network", "") in ("", *NETWORKS)
     ]
     if not known:
         raise InputError(f"--results: {results} holds no records of built-in methods on the suite's streams")
-    for path in sorted(random.Random(draw).sample(known, min(count, len(known)))):
-        yield _again(path, path.parent.name, results, data)
+    drawn = random.Random(draw).sample(range(len(known)), min(count, len(known)))
+    for kept in (known[place] for place in sorted(drawn)):
+        yield _again(kept, kept.method, str(kept.settings.get("network", "")), results, data)
 
 
-def _again(path: Path, spec: str, results: Path, data: Path | None) -> tuple[bool, str]:
-    kept = store.load_placed(path, results)
+def _again(kept: Record, spec: str, network: str, results: Path, data: Path | None) -> tuple[bool, str]:
     origin, (method, stream, seed) = kept.provenance, (kept.method, kept.stream, kept.seed)
     seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
-    unit = Unit(method, stream, seeds, kept.settings, cost=1.0, spec=spec)
+    unit = Unit(method, stream, seeds, kept.settings, cost=1.0, spec=spec, network=network)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
         device = work.device_named("auto" if origin.device == "cuda" else "cpu")
         _train(unit, Path(folder), data, device, origin.threads)
-        made = store.load(store.path_of(Path(folder), method, stream, seed, kept.settings))
+        made = store.load(store.path_of(Path(folder), method, stream, seed, unit.settings))
     name = f"{method} on {stream}, seed {seed}"
-    reasons = _elsewhere(kept, made)
+    reasons = _elsewhere(kept, made, unit.load_network())
     if not reasons:
         return _exactly(name, kept, made)
-    return _nearly(name, kept, made, _tolerances(path.parent, kept), " and ".join(reasons))
+    beside = store.path_of(results, method, stream, seed, kept.settings).parent
+    return _nearly(name, kept, made, _tolerances(beside, kept), " and ".join(reasons))
 
 
 def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: int) -> None:
@@ -97,8 +99,8 @@ def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: in
         torch.set_num_threads(before)
 
 
-def _elsewhere(kept: Record, made: Record) -> list[str]:
-    """Why the last bits of the run need not be its record's."""
+def _elsewhere(kept: Record, made: Record, network: NetworkKind | None = None) -> list[str]:
+    """Why the last bits of the run need not be its record's; network: of the run, where it is not the stream's own."""
     old, new = kept.provenance, made.provenance
     names = [name for name in provenance.LIBRARIES if old.versions.get(name) != new.versions.get(name)]
     pairs = [
@@ -108,7 +110,7 @@ def _elsewhere(kept: Record, made: Record) -> list[str]:
     reasons = [f"another {field.replace('_', ' ')}" for field, other in pairs if other]
     if names:
         reasons.append(f"another version of {', '.join(names)}")
-    if new.device == "cuda" and STREAMS[made.stream].network == "resnet18":
+    if new.device == "cuda" and not (network or network_named(STREAMS[made.stream].network)).exact_on_gpu:
         reasons.append("a GPU sums convolutions in another order each time")
     return reasons
 

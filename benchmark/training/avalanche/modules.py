@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import benchmark.common.imports  # noqa: F401  (before avalanche)
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -11,9 +12,13 @@ from avalanche.models import MultiTaskModule
 from torch import Tensor, nn
 
 from benchmark.common.randomness import Randomness
+from benchmark.networks.heads import own_logits
 from benchmark.networks.mlp import MLP
+from benchmark.networks.module import ModuleNetwork
+from benchmark.networks.registry import NetworkKind
 from benchmark.networks.resnet import WIDTH, ResNet18
 from benchmark.streams.build import Stream
+from benchmark.training.engine import network_of
 from methods.settings import Settings
 
 
@@ -86,17 +91,44 @@ class ManyHeads(MultiTaskModule):
         return self.classifier(self.features(x))[:, first : first + self.classes]
 
 
-def module_for(stream: Stream, settings: Settings, random: Randomness) -> OneHead | ManyHeads:
+class Whole(MultiTaskModule):
+    """An external network with one head of `classes` outputs a task; it is not cut into features and head."""
+
+    def __init__(self, module: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.module, self.classes = module, classes
+
+    def forward_single_task(self, x: Tensor, task_label: int) -> Tensor:
+        """The outputs [B, C] of one task's head."""
+        return own_logits(self.module(x), task_label, self.classes)
+
+
+class Flat(nn.Module):
+    """An external network for flat images, of which Avalanche has [B, 1, side, side]."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, ...] -> outputs of the module for [B, D]."""
+        return self.module(x.flatten(1))
+
+
+def module_for(stream: Stream, settings: Settings, random: Randomness, network: NetworkKind | None = None) -> nn.Module:
     """The network that the engine trains on a stream, with the parameters that it begins with.
 
-    random: of one seed, and new; what it draws next is what the engine would draw.
+    random: of one seed, and new; what it draws next is what the engine would draw. network: see engine.network_of.
     """
-    sizes = stream.heads, stream.classes, settings.dropout
-    if stream.kind.network == "mlp":
-        drawn = MLP(stream.shape[0], settings.hidden, *sizes, random)
-        features, width = mlp_features(stream.shape[0], settings), settings.hidden
+    kind = network_of(settings, stream, network)
+    drawn = kind.build(stream.shape, stream.heads, stream.classes, settings, random)
+    if isinstance(drawn, ModuleNetwork):
+        module = Flat(drawn.modules[0]) if len(stream.shape) == 1 else drawn.modules[0]
+        return module if stream.heads == 1 else Whole(module, stream.classes)
+    if isinstance(drawn, MLP):
+        features, width = mlp_features(math.prod(stream.shape), settings), settings.hidden
     else:
-        drawn, features, width = ResNet18(*sizes, random), resnet_features(settings.dropout), 8 * WIDTH
+        features, width = resnet_features(settings.dropout), 8 * WIDTH
     classifier = nn.Linear(width, stream.heads * stream.classes)
     one = stream.heads == 1
     module = OneHead(features, classifier) if one else ManyHeads(features, classifier, stream.classes)

@@ -29,12 +29,13 @@ from pydantic import Field, create_model
 
 from benchmark.common.randomness import Randomness
 from benchmark.common.seeded import seeded
+from benchmark.networks.registry import NetworkKind
 from benchmark.records.checkpoint import Outcome
 from benchmark.streams.build import Stream
 from benchmark.streams.names import AVALANCHE
 from benchmark.training.avalanche.callbacks import Counter, Diverged, SameOrder, Watch
 from benchmark.training.avalanche.modules import module_for
-from benchmark.training.engine import EVALUATION_BATCH
+from benchmark.training.engine import network_of
 from benchmark.training.optimizers import made
 from benchmark.training.schedules import schedule_of
 from methods.errors import InputError
@@ -87,6 +88,7 @@ class AvalancheStrategy(Method):
         report: Report,
         begun: None = None,
         keep: object = None,
+        network: NetworkKind | None = None,
     ) -> list[Outcome]:
         """As benchmark.training.engine.train, one seed after the other.
 
@@ -102,7 +104,8 @@ class AvalancheStrategy(Method):
         def reporter(index: int) -> Report:
             return lambda step, steps, phase: report(index * steps + step, len(streams) * steps, phase)
 
-        return [_Run(method, stream, settings, device, reporter(i)).outcome() for i, stream in enumerate(streams)]
+        runs = [_Run(method, stream, settings, device, reporter(i), network) for i, stream in enumerate(streams)]
+        return [run.outcome() for run in runs]
 
 
 def _check_descent(method: type[AvalancheStrategy], settings: Settings) -> None:
@@ -116,8 +119,15 @@ class _Run:
     """One seed of a strategy on its stream."""
 
     def __init__(
-        self, method: type[AvalancheStrategy], stream: Stream, settings: Settings, device: str, report: Report
+        self,
+        method: type[AvalancheStrategy],
+        stream: Stream,
+        settings: Settings,
+        device: str,
+        report: Report,
+        network: NetworkKind | None,
     ) -> None:
+        self.network = network_of(settings, stream, network)
         self.method, self.stream, self.settings, self.report = method, stream, settings, report
         self.device, self.random = torch.device(device), Randomness([stream.seed], torch.device("cpu"))
         self.phases = method.phases(len(stream.train))
@@ -160,7 +170,11 @@ class _Run:
 
     def _strategy(self, counter: Counter) -> SupervisedTemplate:
         settings, known = self.settings, _parameters(self.method.strategy)
-        model = module_for(self.stream, settings, self.random)
+        model = module_for(self.stream, settings, self.random, self.network)
+        if "feature_extractor" in known and not hasattr(model, "features"):
+            raise InputError(
+                f"{self.method.id} needs a network that is cut into features and classifier: use one of the suite's own"
+            )
         optimizer = made(settings, model.parameters())
         lengths = [sum(len(self.stream.train[task]) for task in tasks) for tasks in self.phases]
         steps = [-(-length // settings.batch_size) * settings.epochs for length in lengths]
@@ -168,13 +182,13 @@ class _Run:
             "model": model,
             "optimizer": optimizer,
             "criterion": torch.nn.CrossEntropyLoss(),
-            "feature_extractor": model.features,
-            "classifier": model.classifier,
+            "feature_extractor": getattr(model, "features", None),
+            "classifier": getattr(model, "classifier", None),
             "input_size": list(self.stream.train[0].image_shape),
             "train_mb_size": settings.batch_size,
             "train_epochs": settings.epochs,
             "device": self.device,
-            "eval_mb_size": EVALUATION_BATCH[self.stream.kind.network],
+            "eval_mb_size": self.network.evaluation_batch,
             "evaluator": None,
             "eval_every": -1,
             "plugins": [SameOrder(self.random), Watch(steps, self.report), counter],

@@ -29,18 +29,18 @@ def heatmaps(records: Sequence[Record], stem: Path) -> list[Path]:
     """
     paths: list[Path] = []
     for stream, rows in matrices(records).items():
-        panels = {label: 100 * runs.mean(axis=0) for (_, label), runs in rows.items()}
+        panels = [(label, 100 * runs.mean(axis=0)) for (_, label), runs in rows.items()]
         place = Path(stem).with_name(f"{Path(stem).name}-{stream}")
         paths.extend(save(_draw(cut(stream_label(stream), TITLE_WIDTH), panels), place))
     return paths
 
 
-def _draw(title: str, panels: dict[str, np.ndarray]) -> Figure:
+def _draw(title: str, panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
     across = min(COLUMNS, len(panels))
     down = -(-len(panels) // across)
     figure = Figure(figsize=(2.8 * across + 1.2, 2.8 * down + 0.5), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    for axis, (label, matrix) in zip(axes, panels.items(), strict=False):
+    for axis, (label, matrix) in zip(axes, panels, strict=False):
         image = _panel(axis, label, matrix)
     for axis in axes[len(panels) :]:
         axis.remove()

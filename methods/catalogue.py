@@ -16,7 +16,8 @@ from methods.errors import InputError
 from methods.literals import ClassText, class_with_id
 
 StreamSettings = Mapping[str, Mapping[str, tuple[object, str]]]
-"""{stream: {setting: (value, source)}}"""
+"""{stream: {setting: (value, source)}}. The key OTHERS stands for every stream that is not named."""
+OTHERS = "*"
 
 FOLDER = Path(__file__).parent
 

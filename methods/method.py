@@ -123,7 +123,7 @@ class Method:
     memoryless: bool | None
     reference: str
     order: float  # position among the built-in methods: the table lists smaller numbers first
-    stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: the method's own values on a stream
+    stream_settings: StreamSettings = {}  # {stream: {setting: (value, source)}}: its own values; "*": all other streams
     Settings: type[Settings] = Settings  # a method with own settings defines a class Settings(Method.Settings)
     schedule: Callable[[Clock], float] | None = None
     """A method may define `schedule(self, clock)`, the factor of a step's learning rate. None: use the setting."""

@@ -1,6 +1,7 @@
 """The settings that all methods share, each with its source: the common protocol of the paper's table.
 
-The attribute `stream_settings` of a method has the values that differ for that method on a stream.
+The attribute `stream_settings` of a method has the values that differ for that method on a stream, or on every stream
+that it does not name.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from methods.catalogue import DESCRIPTIONS, StreamSettings
+from methods.catalogue import DESCRIPTIONS, OTHERS, StreamSettings
 from methods.errors import InputError
 
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -109,7 +110,7 @@ def _with_sources(
     }
     if chosen is None:
         chosen = DESCRIPTIONS[method_id].stream_settings if method_id in DESCRIPTIONS else {}
-    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | own | dict(chosen.get(stream_id, {}))
+    return PROTOCOL | STREAM_PROTOCOL.get(stream_id, {}) | own | dict(chosen.get(stream_id, chosen.get(OTHERS, {})))
 
 
 def sources_for(
@@ -138,7 +139,7 @@ def settings_for(
         if name not in model.model_fields:
             near = difflib.get_close_matches(name, model.model_fields, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(model.model_fields)}"
-            raise InputError(f"unknown setting {_shown(name)}: {hint}")
+            raise InputError(f"unknown setting {_shown(name)} of {method_id}: {hint}")
     values = {name: value for name, (value, _) in _with_sources(method_id, stream_id, model, chosen).items()}
     try:
         settings = model.model_validate(values | dict(overrides))

@@ -54,6 +54,10 @@ class StableSGD(Method):
             "learning_rate_decay": (0.8, "chosen for the digits"),
             "dropout": (0.25, "chosen for the digits"),
         },
+        "*": {
+            "learning_rate_decay": (0.8, "our choice for streams that the paper does not have: as for the digits"),
+            "dropout": (0.25, "our choice for streams that the paper does not have: as for the digits"),
+        },
     }
 
     def step_kind(self) -> tuple[()]:

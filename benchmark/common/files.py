@@ -1,6 +1,7 @@
 """Atomic writes of files, and insertion of text into documents between marks."""
 
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -44,18 +45,27 @@ def _replace(path: Path, content: bytes, draft: Path | None) -> None:
 def insert(text: str, document: Path, mark: str) -> None:
     """Replace the text between the lines <!-- mark --> and <!-- /mark --> of a document.
 
-    Raises InputError if the document cannot be read or written, or does not have these lines. The document then stays
-    unchanged.
+    The document keeps its line endings. Raises InputError if it cannot be read or written, or does not have these
+    lines. The document then stays unchanged.
     """
-    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     try:
-        before, found, rest = document.read_text(encoding="utf-8").partition(begin)
+        if document.exists() and not document.is_file():  # reading a pipe may never end
+            raise InputError(f"cannot put the text into {document}: it is not a regular file")
+        before, line_end, rest = _parted(document.read_bytes().decode(), begin)
         _, closed, after = rest.partition(end)
-        if not (found and closed):
-            raise InputError(f"{document} has no lines {begin.strip()} and {end} to put the text between")
+        if not (line_end and closed):
+            raise InputError(f"{document} has no lines {begin} and {end} to put the text between")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot put the text into {document}: {error}") from None
-    write(document, f"{before}{begin}\n{text}\n\n{end}{after}".encode())
+    lines = "\n".join([begin, "", text, "", end]).replace("\n", line_end)
+    write(document, f"{before}{lines}{after}".encode())
+
+
+def _parted(said: str, begin: str) -> tuple[str, str, str]:
+    """What stands before the first line `begin`, that line's ending, what stands after it; "" for a missing line."""
+    found = re.search(f"{re.escape(begin)}(\r?\n)", said)
+    return (said[: found.start()], found[1], said[found.end() :]) if found else (said, "", "")
 
 
 def inserted(document: Path, mark: str) -> str | None:

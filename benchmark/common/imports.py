@@ -6,8 +6,10 @@ that the import looks up is enough.
 
 Avalanche reads ~/.avalanche/config.json when it is imported, and creates the file if it is missing. Creating it fails
 if the home directory is not writable, or if two processes create it at the same time. So if the file is missing or
-damaged, this module imports Avalanche with a temporary home directory.
+damaged, this module imports Avalanche with a temporary home directory. Avalanche imports matplotlib too.
 """
+
+import benchmark.common.plotting  # noqa: F401  (before matplotlib)
 
 import importlib
 import importlib.util

@@ -119,6 +119,8 @@ def put(path: Path, content: bytes) -> None:
 def load(path: Path) -> State:
     """Read a checkpoint. Raises Damaged if it cannot be used, and FileNotFoundError if there is none."""
     try:
+        if path.exists() and not path.is_file():  # opening a pipe may never end
+            raise Damaged("it is not a regular file")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}

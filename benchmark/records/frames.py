@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.records.derived import metrics
+from benchmark.records.metrics import defined
 from benchmark.records.schema import Metrics, Provenance, Record
 from benchmark.records.store import load_all
 from methods.errors import InputError
@@ -21,7 +22,8 @@ def load_results(results: str | os.PathLike[str] = "results") -> pd.DataFrame:
 
     Columns:
     - method, stream, seed, status ("complete" or "diverged");
-    - average_accuracy, average_forgetting, learning_accuracy, backward_transfer: fractions, NaN for a diverged run;
+    - average_accuracy, average_forgetting, learning_accuracy, backward_transfer: fractions, NaN for a diverged run
+      and where a single task leaves them undefined;
     - seconds;
     - diverged.task, diverged.step: zero-based indices, <NA> for a complete run;
     - one column for each other metric (see benchmark.records.derived): NaN if it is undefined;
@@ -56,7 +58,7 @@ def _row(record: Record) -> dict[str, object]:
     said, tasks = record.model_dump(), len(record.accuracy_matrix[0]) if record.accuracy_matrix else 0
     return {
         **{name: said[name] for name in ("method", "stream", "seed", "status", "seconds")},
-        **said["metrics"],
+        **defined(said["metrics"], len(record.accuracy_matrix)),
         **{f"diverged.{name}": value for name, value in (said["diverged"] or {}).items()},
         **{f"settings.{name}": value for name, value in said["settings"].items()},
         **{f"measurements.{name}": value for name, value in (said.get("measurements") or {}).items()},

@@ -6,8 +6,13 @@ not measured. Definitions: Mirzadeh et al., NeurIPS 2020, section 5; backward tr
 Episodic Memory for Continual Learning, NeurIPS 2017, equation 3.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+OF_SEVERAL_TASKS = ("average_forgetting", "backward_transfer")
+"""Undefined for a single task."""
 
 
 def _square(a: ArrayLike) -> np.ndarray:
@@ -70,6 +75,14 @@ def backward_transfer(a: ArrayLike) -> float:
     if len(matrix) == 1:
         return 0.0
     return float((matrix[-1, :-1] - np.diagonal(matrix)[:-1]).mean())
+
+
+def defined(metrics: Mapping[str, float | None], tasks: int) -> dict[str, float | None]:
+    """The metrics of a record, by name, as they are shown: None for forgetting and backward transfer of a single task.
+
+    A record holds 0 for both; a task that is alone has nothing to forget.
+    """
+    return {name: None if tasks == 1 and name in OF_SEVERAL_TASKS else value for name, value in metrics.items()}
 
 
 def summarize(a: ArrayLike) -> dict[str, float]:

@@ -27,6 +27,7 @@ __all__ = [
     "load_all",
     "load_placed",
     "path_of",
+    "read_placed",
     "recorded",
     "save",
     "text",
@@ -57,10 +58,15 @@ def save(results: Path, record: Record) -> Path:
 
 def load(path: Path) -> Record:
     """Read one record. Raises InputError, one line naming the file, for whatever is not a sound record."""
+    return sealed(_read(path), None)
+
+
+def _read(path: Path) -> Record:
+    """The record, with the digest that its file gives."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe or a device may never end
             raise InputError(f"{path} is no record: it is not a regular file; remove it")
-        return sealed(Record.model_validate_json(Path(path).read_bytes()), None)
+        return Record.model_validate_json(Path(path).read_bytes())
     except OSError as error:
         raise _unreadable(path, error) from None
     except ValidationError as error:
@@ -72,7 +78,12 @@ def load(path: Path) -> Record:
 
 def load_placed(path: Path, results: Path) -> Record:
     """Read the record at `path` below `results`; InputError also where it belongs to another place."""
-    record = load(path)
+    return sealed(read_placed(path, results), None)
+
+
+def read_placed(path: Path, results: Path) -> Record:
+    """As `load_placed`, with the digest that the file gives in the record's provenance; None where it gives none."""
+    record = _read(path)
     home = path_of(results, record.method, record.stream, record.seed, record.settings)
     if home != path:
         raise InputError(

@@ -3,13 +3,14 @@
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.common.text import printable
+from benchmark.records.mixtures import noted, refused
 from benchmark.records.schema import Record
-from benchmark.records.store import files, load_placed
+from benchmark.records.store import files, read_placed
 from methods.errors import InputError
 
 
@@ -37,8 +38,10 @@ def verify(results: Path) -> Findings:
 
     Unsound is what the table refuses: a file in a record's place that cannot be read, is no record, lies under
     another name than its settings give, has metrics that do not follow from its matrix or a digest that does
-    not follow from its contents; and saved state that cannot be gone on from. Notes: provenance that does not
-    tell the code for certain, cells of several codes or data, files that are not read.
+    not follow from its contents; two records of one run, or of one stream made from different data; and saved state
+    that cannot be gone on from. Notes: records without a digest, provenance that does not tell the code for certain,
+    rows of the table that mix code, data, versions, devices or processors, rows that are equal in every accuracy,
+    and files that are not read.
     Raises InputError where there is no such directory.
     """
     if not os.path.isdir(results):  # unlike Path.is_dir, also where the name is too long or a folder is closed
@@ -49,7 +52,7 @@ def verify(results: Path) -> Findings:
             findings.notes.append(printable(f"{path} is not read: {_other(path)}"))
             continue
         try:
-            record = load_placed(path, results)
+            record = read_placed(path, results)
         except InputError as error:
             findings.unsound.append(printable(error))
             continue
@@ -59,7 +62,8 @@ def verify(results: Path) -> Findings:
     for doubt, paths in doubts.items():
         others = f" and {len(paths) - 1} more:" if len(paths) > 1 else ":"
         findings.notes.append(printable(f"{paths[0]}{others} {doubt}"))
-    findings.notes.extend(_mixtures(records))
+    findings.notes.extend(map(printable, noted(records)))
+    findings.unsound.extend(map(printable, refused(records)))
     findings.unsound.extend(_damaged_states(results))
     findings.records = len(records)
     return findings
@@ -89,6 +93,7 @@ def _doubts(record: Record) -> list[str]:
     origin = record.provenance
     unknown = [name for name, version in origin.versions.items() if version is None]
     doubts = [
+        (origin.digest is None, "it has no digest, so an edit that keeps its metrics right would not show"),
         (origin.commit is None, "made outside a checkout, its commit is unknown"),
         (origin.clean is False, f"made from changed files, commit {origin.commit} does not give them all"),
         (unknown, f"its version of {', '.join(unknown)} is unknown"),
@@ -96,19 +101,3 @@ def _doubts(record: Record) -> list[str]:
         (record.seed not in origin.seeds_together, "its seed is not among those that it says were trained together"),
     ]
     return [doubt for holds, doubt in doubts if holds]
-
-
-def _mixtures(records: Sequence[Record]) -> list[str]:
-    """Cells of the table, a method on a stream under the same settings, that average over unlike runs."""
-    cells = defaultdict(list)
-    for record in records:
-        cells[record.method, record.stream, json.dumps(record.settings, sort_keys=True)].append(record.provenance)
-    lines = []
-    for (method, stream, _), origins in cells.items():
-        for name, kinds in (
-            ("code", sorted({origin.code for origin in origins})),
-            ("data", sorted({json.dumps(origin.data, sort_keys=True) for origin in origins})),
-        ):
-            if len(kinds) > 1:
-                lines.append(printable(f"{method} on {stream} mixes {name}: {' and '.join(kinds)}"))
-    return lines

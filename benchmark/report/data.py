@@ -11,7 +11,7 @@ from benchmark.records.metrics import average_accuracies, met, task_forgetting
 from benchmark.records.schema import Record
 from benchmark.report.settings import Grid, grid
 from benchmark.streams.kinds import STREAMS
-from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.labels import row_label, stream_label
 from benchmark.tables.published import PUBLISHED, Figure
 from benchmark.tables.statistics import Stream as Statistics
 from benchmark.tables.table import frame, variants

@@ -9,7 +9,7 @@ from benchmark.records.continual import phases
 from benchmark.records.derived import Metric, metrics
 from benchmark.records.schema import Record
 from benchmark.report.drawing import BOTTOM, LEFT, RIGHT, TOP, Row, Scale, Style
-from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.labels import row_label, stream_label
 from benchmark.tables.table import frame, variants
 
 MOST_POINTS = 600

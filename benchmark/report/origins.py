@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmark.common.text import printable
 from benchmark.records.schema import Record
 from benchmark.records.store import path_of
-from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.labels import row_label, stream_label
 from benchmark.tables.table import titles, variants
 
 UNKNOWN = "unknown"

@@ -19,7 +19,8 @@ from benchmark.report.data import Cell, Stream, streams
 from benchmark.report.origins import origins
 from benchmark.report.settings import marks
 from benchmark.tables import table
-from benchmark.tables.formats import caption, order_note, pairs_note, row_label
+from benchmark.tables.labels import row_label
+from benchmark.tables.notes import caption, equal_note, order_note, pairs_note
 
 DOWNLOADS = {"CSV": ("csv", "table.csv"), "LaTeX": ("latex", "table.tex"), "Markdown": ("markdown", "table.md")}
 
@@ -54,7 +55,7 @@ def page(records: Sequence[Record], expected_seeds: int = 5) -> str:
             downloads=_downloads(records, expected_seeds),
             expected_seeds=expected_seeds,
             caption=caption(table.frame(records), table.streams(records), expected_seeds),
-            notes=(order_note, partial(pairs_note, titles=titles)),
+            notes=(order_note, partial(pairs_note, titles=titles), partial(equal_note, titles=titles)),
             row_label=lambda method, variant: row_label(method, variant, titles.get(method)),
             best_first=best_first,
             version=__version__,

@@ -45,10 +45,9 @@ class Saved:
         diverged, metrics = self.record.diverged, self.record.metrics
         if diverged is not None:
             return f"{name}: diverged in task {diverged.task + 1}, at step {diverged.step + 1}"
-        return (
-            f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, "
-            f"forgetting {metrics.average_forgetting:.2f}, {self.record.seconds:.1f} s"
-        )
+        alone = len(self.record.accuracy_matrix) == 1  # a single task has nothing to forget
+        forgetting = "" if alone else f"forgetting {metrics.average_forgetting:.2f}, "
+        return f"{name}: accuracy {100 * metrics.average_accuracy:.1f} %, {forgetting}{self.record.seconds:.1f} s"
 
 
 @dataclass(frozen=True)

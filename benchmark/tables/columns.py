@@ -49,12 +49,13 @@ def of_run(records: Sequence[Record], chosen: Sequence[Metric]) -> dict[str, lis
 
 def of_row(runs: pd.DataFrame, chosen: Sequence[Metric]) -> dict[str, float]:
     """The columns of a row, over the complete runs where the metric is defined; how many these are is the last."""
-    from benchmark.tables.statistics import spread
+    from benchmark.tables.statistics import RANGES, spread
 
     row: dict[str, float] = {}
     for metric in chosen:
         values = metric.scale * runs[metric.name].dropna().astype(float)
-        row |= spread(metric.name, values) | {f"{metric.name}_seeds": len(values)}
+        own = metric.unit == "%" and metric.function.__module__.startswith("benchmark.")  # an accuracy
+        row |= spread(metric.name, values, RANGES["accuracy"] if own else None) | {f"{metric.name}_seeds": len(values)}
     return row
 
 

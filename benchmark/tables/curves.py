@@ -1,5 +1,8 @@
 """The figure of average accuracy as the tasks go by."""
 
+import benchmark.common.plotting  # noqa: F401  (before matplotlib)
+
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,10 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from benchmark.common import files
 from benchmark.records.metrics import average_accuracies, met
 from benchmark.records.schema import Record
 from benchmark.streams.kinds import STREAMS
-from benchmark.tables.formats import row_label, stream_label
+from benchmark.tables.labels import cut, row_label, stream_label
 from benchmark.tables.table import titles, variants
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -25,6 +29,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 COLUMNS = 3  # panels side by side
 
 LINES = ("-", "--", ":", "-.")
+LABEL_WIDTH, TITLE_WIDTH = 80, 50  # letters in a legend and above a panel
 
 Row = tuple[str, str]  # method id and label
 Curves = dict[Row, np.ndarray]
@@ -71,16 +76,32 @@ def matrices(records: Sequence[Record]) -> dict[str, Curves]:
 
 
 def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
-    """Write <stem>.png and <stem>.svg, the same bytes for the same figure. InputError if they cannot be written."""
+    """Write <stem>.png and <stem>.svg, each in whole or not at all, the same bytes for the same figure.
+
+    Raises InputError, one line that names the file, where it cannot be drawn or written.
+    """
     paths = tuple(Path(stem).with_name(Path(stem).name + ending) for ending in (".png", ".svg"))
     with matplotlib.rc_context({"svg.hashsalt": "curves"}):
+        pictures = [_picture(figure, paths[0], dpi=150), _picture(figure, paths[1], metadata={"Date": None})]
+    for path, picture in zip(paths, pictures, strict=True):
         try:
-            paths[0].parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(paths[0], dpi=150)
-            figure.savefig(paths[1], metadata={"Date": None})
-        except OSError as error:
-            raise InputError(f"cannot write the figure {error.filename}: {error.strerror}") from None
+            files.write(path, picture)
+        except InputError as error:
+            raise InputError(str(error).replace("cannot write", "cannot write the figure", 1)) from None
     return paths
+
+
+def _picture(figure: Figure, path: Path, **options: object) -> bytes:
+    """What the file will hold. Raises InputError where matplotlib cannot draw it, as where it is too large."""
+    held = io.BytesIO()
+    try:
+        figure.savefig(held, format=path.suffix[1:], **options)
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"cannot draw the figure {path} ({reason}); choose fewer rows with --method and --stream"
+        ) from error
+    return held.getvalue()
 
 
 def _rows(rows: Iterable[Row]) -> list[Row]:
@@ -117,7 +138,9 @@ def _draw(panels: dict[str, Curves]) -> Figure:
         _panel(axis, stream, part, styles)
     for axis in axes[len(panels) :]:
         axis.remove()
-    handles = [Line2D([], [], markersize=4, label=label, **style) for (_, label), style in styles.items()]
+    handles = [
+        Line2D([], [], markersize=4, label=cut(label, LABEL_WIDTH), **style) for (_, label), style in styles.items()
+    ]
     legend = figure.legend(
         handles=handles,
         title="mean over seeds; band: sample standard deviation",
@@ -138,7 +161,7 @@ def _panel(axis: Axes, stream: str, part: Curves, styles: dict[Row, dict[str, st
         if len(values) > 1:
             spread = values.std(axis=0, ddof=1)
             axis.fill_between(tasks, mean - spread, mean + spread, color=styles[row]["color"], alpha=0.2, linewidth=0)
-    axis.set_title(stream_label(stream))
+    axis.set_title(cut(stream_label(stream), TITLE_WIDTH))
     axis.set_xlabel("tasks trained")
     axis.set_ylabel("average accuracy (%)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))

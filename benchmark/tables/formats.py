@@ -3,44 +3,17 @@
 import html
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
 from tabulate import LATEX_ESCAPE_RULES, tabulate
 
 from benchmark.records.derived import Metric
-from benchmark.streams.kinds import STREAMS
-from benchmark.tables.columns import meanings, shown
-from benchmark.tables.published import SOURCE
-from benchmark.tables.statistics import SIGNIFICANCE, Stream
-from benchmark.tables.verdict import ACCURACY_POINTS, DEVIATIONS, FORGETTING
-from methods.catalogue import METHOD_ROWS, memoryless
-
-NONE = "–"
-VERDICT = (
-    f"Verdict: reproduced where accuracy is within {ACCURACY_POINTS:g} points of the paper's, or within "
-    f"{DEVIATIONS:g} combined standard deviations, and forgetting within {FORGETTING:g}."
-)
-
-
-def row_label(method: str, variant: dict[str, object], title: str | None = None) -> str:
-    """What a row or a curve is called: the method's title, and in brackets the settings that were changed.
-
-    title: of an external method; by default its id.
-    """
-    title = METHOD_ROWS[method].title if method in METHOD_ROWS else f"{title or method} (external)"
-    return f"{title} [{variant_label(variant)}]" if variant else title
-
-
-def variant_label(variant: dict[str, object]) -> str:
-    """The changed settings as KEY=VALUE, as the command line takes them."""
-    return " ".join(f"{name}={value}" for name, value in variant.items())
-
-
-def stream_label(stream: str) -> str:
-    """The stream's title; the id of one that is not the suite's own."""
-    return STREAMS[stream].title if stream in STREAMS else stream
+from benchmark.tables.columns import shown
+from benchmark.tables.labels import row_label, stream_label, variant_label
+from benchmark.tables.notes import NONE, caption, equal_note, order_note, pairs_note
+from benchmark.tables.statistics import Stream
+from methods.catalogue import memoryless
 
 
 def _figure(mean: float | None, std: float | None, digits: int) -> str:
@@ -108,68 +81,8 @@ def _blocks(
             stream_label(stream.stream),
             [headers[n] for n in there],
             [[row[n] for n in there] for row in rows],
-            " ".join(filter(None, [order_note(stream), pairs_note(stream, titles)])),
+            " ".join(filter(None, [order_note(stream), pairs_note(stream, titles), equal_note(stream, titles)])),
         )
-
-
-def order_note(stream: Stream) -> str:
-    """How our order of the methods agrees with the paper's; nothing where there is too little to order."""
-    if stream.spearman is None:
-        return ""
-    return (
-        f"Order by accuracy beside the paper's: Spearman's correlation {stream.spearman:z.2f} "
-        f"over {stream.spearman_methods} methods."
-    )
-
-
-def pairs_note(stream: Stream, titles: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Which of the stream's methods do not differ beyond noise; nothing where there is nothing to compare.
-
-    titles: of external methods, by id.
-    """
-    tested = [pair for pair in stream.pairs if pair.p is not None]
-    if not tested:
-        return "Pairs of methods: none has two common seeds to compare." if stream.pairs else ""
-    fewest, most = min(pair.seeds for pair in tested), max(pair.seeds for pair in tested)
-    seeds = str(most) if fewest == most else f"{fewest} to {most}"
-    alike = [pair for pair in tested if not pair.differ]
-    found = f"{len(tested) - len(alike)} of {len(tested)} differ beyond noise"
-    if 0 < len(alike) < len(tested):
-        names = (
-            " and ".join(row_label(method, {}, titles.get(method)) for method in (pair.first, pair.second))
-            for pair in alike
-        )
-        found += f"; no difference beyond noise: {'; '.join(names)}"
-    untested = len(stream.pairs) - len(tested)
-    rest = f" Without two common seeds, not compared: {untested} more." if untested else ""
-    return f"Pairs of methods, over {seeds} common seeds: {found}.{rest}"
-
-
-def caption(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, metrics: Sequence[Metric] = ()) -> str:
-    """What the columns mean, of those that are there."""
-    tested = any(pair.p is not None for stream in streams for pair in stream.pairs)
-    sentences = [
-        (
-            True,
-            "Accuracy: mean test accuracy over all tasks after the last one, in percent. "
-            "Forgetting: mean over the earlier tasks of the best accuracy they had less the final one. "
-            "±: sample standard deviation (n - 1) over the seeds counted in the last column, "
-            "none for a single seed.",
-        ),
-        (cells["accuracy_low"].notna().any(), "95 % interval: of the mean accuracy, by Student's t over these seeds."),
-        ((cells["seeds"] < expected).any(), f"n/{expected}: only n of {expected} seeds are complete."),
-        (cells["diverged"].any(), "Diverged runs are counted, never averaged."),
-        (cells["paper_accuracy"].notna().any(), f"Paper: {SOURCE}, ± over 5 runs."),
-        (cells["verdict"].notna().any(), VERDICT),
-        (
-            tested,
-            f"Beyond noise: paired t-test of the accuracies, p < {SIGNIFICANCE} after Holm's correction over "
-            "the stream's pairs; it takes the differences between seeds to be normally distributed.",
-        ),
-        (any(cells["variant"]), "[setting=value]: run with that change, so without the paper's figures."),
-        *((True, sentence) for sentence in meanings(metrics)),
-    ]
-    return " ".join(sentence for holds, sentence in sentences if holds)
 
 
 def _tabular(headers: list[str], rows: list[list[str]], form: str) -> str:
@@ -227,8 +140,13 @@ def json_object(cells: pd.DataFrame, streams: Sequence[Stream], expected: int, m
     """
     whole = cells.astype(object)
     objects = whole.where(whole.notna(), None).to_dict("records")
-    together = [stream._asdict() | {"pairs": [pair._asdict() for pair in stream.pairs]} for stream in streams]
-    return json.dumps({"cells": objects, "streams": together}, indent=1, allow_nan=False)
+    return json.dumps({"cells": objects, "streams": [*map(_together, streams)]}, indent=1, allow_nan=False)
+
+
+def _together(stream: Stream) -> dict[str, object]:
+    """A stream as an object; `equal`, the rows that are equal in every accuracy, is left out where there are none."""
+    said = stream._asdict() | {"pairs": [pair._asdict() for pair in stream.pairs]}
+    return {name: value for name, value in said.items() if name != "equal" or value}
 
 
 FORMATS: dict[str, Callable[[pd.DataFrame, Sequence[Stream], int, Sequence[Metric]], str]] = {

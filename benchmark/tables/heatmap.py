@@ -1,5 +1,7 @@
 """The heat maps of the accuracy matrices: what is forgotten, task by task."""
 
+import benchmark.common.plotting  # noqa: F401  (before matplotlib)
+
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.records.schema import Record
 from benchmark.tables.curves import COLUMNS, matrices, save
-from benchmark.tables.formats import stream_label
+from benchmark.tables.labels import cut, stream_label
 
 COLOURS = "viridis"  # rises in lightness with the value, so it reads with any colour vision, and in grey
 TITLE_WIDTH = 36  # letters above a panel
@@ -27,18 +29,18 @@ def heatmaps(records: Sequence[Record], stem: Path) -> list[Path]:
     """
     paths: list[Path] = []
     for stream, rows in matrices(records).items():
-        panels = {label: 100 * runs.mean(axis=0) for (_, label), runs in rows.items()}
+        panels = [(label, 100 * runs.mean(axis=0)) for (_, label), runs in rows.items()]
         place = Path(stem).with_name(f"{Path(stem).name}-{stream}")
-        paths.extend(save(_draw(stream_label(stream), panels), place))
+        paths.extend(save(_draw(cut(stream_label(stream), TITLE_WIDTH), panels), place))
     return paths
 
 
-def _draw(title: str, panels: dict[str, np.ndarray]) -> Figure:
+def _draw(title: str, panels: Sequence[tuple[str, np.ndarray]]) -> Figure:
     across = min(COLUMNS, len(panels))
     down = -(-len(panels) // across)
     figure = Figure(figsize=(2.8 * across + 1.2, 2.8 * down + 0.5), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    for axis, (label, matrix) in zip(axes, panels.items(), strict=False):
+    for axis, (label, matrix) in zip(axes, panels, strict=False):
         image = _panel(axis, label, matrix)
     for axis in axes[len(panels) :]:
         axis.remove()

@@ -12,6 +12,8 @@ from scipy import stats
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 FEWEST_RANKED = 3
+RANGES = {"accuracy": (0.0, 100.0), "forgetting": (-1.0, 1.0)}
+"""What a metric can be as the table has it: accuracy in percent, forgetting as a fraction."""
 
 Runs = Mapping[int, float]
 """What a method came to, by seed."""
@@ -36,23 +38,28 @@ class Stream(NamedTuple):
     spearman: float | None  # of our order by accuracy and the paper's; see `rank_correlation`
     spearman_methods: int  # those with both a complete run and a published figure
     pairs: list[Pair]
+    equal: Sequence[
+        tuple[dict[str, object], dict[str, object]]
+    ] = ()  # rows equal in every accuracy of all common seeds
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
+def interval(values: Sequence[float], reach: tuple[float, float] | None = None) -> tuple[float, float]:
     """The 95 % confidence interval of the mean, low and high, by Student's t with n - 1 degrees of freedom.
 
     It takes the values, one a seed, to be drawn independently from a normal distribution. NaN for fewer than two.
+    reach: the least and the greatest value that there can be, where the interval is cut.
     """
     if len(values) < 2:
         return np.nan, np.nan
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
     mean = float(np.mean(values))
-    return mean - half, mean + half
+    least, most = reach or (-np.inf, np.inf)
+    return max(mean - half, least), min(mean + half, most)
 
 
-def spread(name: str, values: pd.Series) -> dict[str, float]:
+def spread(name: str, values: pd.Series, reach: tuple[float, float] | None = None) -> dict[str, float]:
     """A row's columns of some values, one a run: mean, sample standard deviation, and the interval of the mean."""
-    low, high = interval(values)
+    low, high = interval(values, reach)
     return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_low": low, f"{name}_high": high}
 
 

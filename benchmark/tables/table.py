@@ -2,17 +2,21 @@
 
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from benchmark.records.derived import Metric
+from benchmark.records.metrics import defined
+from benchmark.records.mixtures import accuracies, equal, refused
 from benchmark.records.schema import Record, Value
 from benchmark.streams.kinds import STREAMS
 from benchmark.tables.columns import names_of, of_row, of_run
 from benchmark.tables.formats import FORMATS
+from benchmark.tables.labels import LACKS
 from benchmark.tables.published import PUBLISHED, Figure
-from benchmark.tables.statistics import Stream, pairs, rank_correlation, spread
+from benchmark.tables.statistics import RANGES, Stream, pairs, rank_correlation, spread
 from benchmark.tables.verdict import verdict
 from methods.arguments import part_of
 from methods.catalogue import METHOD_ROWS
@@ -20,6 +24,7 @@ from methods.errors import InputError
 from methods.settings import settings_for
 
 Variant = dict[str, Value]
+Row = dict[str, object]  # of the table, by method and variant
 Group = tuple[tuple[str, str, Variant], pd.DataFrame]
 OF_STREAM = ("tasks", "train_examples", "epochs")
 """Runs that differ in these were not given the same task, whatever their methods."""
@@ -52,11 +57,21 @@ def variants(records: Sequence[Record]) -> list[Variant]:
 
     A method or stream from elsewhere has no protocol: those settings count that differ among its records. What makes
     a task, and how long it is trained, is still the stream's: on one from elsewhere it counts where it differs among
-    the stream's records.
+    the stream's records. Records have the same variant only where their settings are equal in everything.
+
+    Raises InputError, one line that names two files, where these records must not be put together: see
+    benchmark.records.mixtures.
     """
+    for reason in refused(records):
+        raise InputError(reason)
     cells = {(record.method, record.stream) for record in records}
     common = {cell: _common(records, *cell) for cell in cells}
-    return [_changes(record.settings, common[record.method, record.stream]) for record in records]
+    first: dict[tuple, Variant] = {}  # of equal ones, as {"x": 1} and {"x": 1.0}, all are shown as the first
+    found = []
+    for record in records:
+        variant = _changes(record.settings, common[record.method, record.stream])
+        found.append(first.setdefault((record.method, record.stream, *variant.items()), variant))
+    return found
 
 
 def _common(records: Sequence[Record], method: str, stream: str) -> Mapping[str, Value]:
@@ -71,7 +86,7 @@ def _common(records: Sequence[Record], method: str, stream: str) -> Mapping[str,
 
 
 def _shared(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
-    return {name: value for name, value in settings[0].items() if all(value == s.get(name) for s in settings)}
+    return {name: value for name, value in settings[0].items() if all(name in s and value == s[name] for s in settings)}
 
 
 def _of_stream(name: str) -> bool:
@@ -79,8 +94,12 @@ def _of_stream(name: str) -> bool:
 
 
 def _changes(settings: Mapping[str, Value], common: Mapping[str, Value]) -> Variant:
-    names = sorted(settings.keys() | common.keys())
-    return {name: settings.get(name) for name in names if settings.get(name) != common.get(name)}
+    """The settings that are not the common ones. LACKS begins the name of an absent one, as None is a value."""
+    return {
+        name if name in settings else f"{LACKS}{name}": settings.get(name)
+        for name in sorted(settings.keys() | common.keys())
+        if name not in settings or name not in common or settings[name] != common[name]
+    }
 
 
 def frame(records: Sequence[Record], metrics: Sequence[Metric] = ()) -> pd.DataFrame:
@@ -88,7 +107,8 @@ def frame(records: Sequence[Record], metrics: Sequence[Metric] = ()) -> pd.DataF
 
     Columns: method, stream, variant (dict of changed settings), seeds (complete runs, those averaged),
     diverged (further runs); accuracy_* (percent) and forgetting_* (fraction): mean, std (sample standard deviation
-    over seeds), low and high (95 % interval of the mean); paper_*: the published figure and its deviation;
+    over seeds), low and high (95 % interval of the mean, cut to what the metric can be); forgetting is NaN for a
+    single task, which has nothing to forget; paper_*: the published figure and its deviation;
     difference_*: ours less the paper's; verdict (see benchmark.tables.verdict). What there is not is NaN or None: std,
     low and high of a single run; whatever is the paper's unless at the protocol. title: of external methods that
     have one; there is no such column where none has. metrics: each adds NAME_mean, _std, _low and _high, percent where
@@ -110,11 +130,19 @@ def streams(records: Sequence[Record]) -> list[Stream]:
     Only complete runs at the protocol count: a row with changed settings may be another task altogether.
     """
     runs: dict[str, dict[str, dict[int, float]]] = {}
+    rows: dict[str, dict[tuple[str, str], dict[int, str]]] = {}
     for (method, stream, variant), group in _groups(records):
         methods, finished = runs.setdefault(stream, {}), group[group["complete"]]
+        rows.setdefault(stream, {})[method, json.dumps(variant)] = accuracies([records[place] for place in group.index])
         if not variant and len(finished):
             methods[method] = dict(zip(finished["seed"], 100 * finished["accuracy"], strict=True))
-    return [_stream(stream, methods) for stream, methods in runs.items()]
+    return [_stream(stream, methods)._replace(equal=_equal(rows[stream])) for stream, methods in runs.items()]
+
+
+def _equal(rows: Mapping[tuple[str, str], Mapping[int, str]]) -> list[tuple[Row, Row]]:
+    return [
+        tuple({"method": method, "variant": json.loads(variant)} for method, variant in pair) for pair in equal(rows)
+    ]
 
 
 def _stream(stream: str, methods: Mapping[str, Mapping[int, float]]) -> Stream:
@@ -133,7 +161,9 @@ def _groups(records: Sequence[Record], metrics: Sequence[Metric] = ()) -> Iterab
             "seed": [record.seed for record in records],
             "complete": [record.status == "complete" for record in records],
             "accuracy": [record.metrics.average_accuracy for record in records],
-            "forgetting": [record.metrics.average_forgetting for record in records],
+            "forgetting": [
+                defined(dict(record.metrics), len(record.accuracy_matrix))["average_forgetting"] for record in records
+            ],
             **of_run(records, metrics),
         }
     ).astype({"accuracy": float, "forgetting": float})
@@ -161,8 +191,8 @@ def _row(cell: tuple[str, str, Variant], runs: pd.DataFrame, metrics: Sequence[M
         "variant": variant,
         "seeds": len(finished),
         "diverged": len(runs) - len(finished),
-        **spread("accuracy", accuracy),
-        **spread("forgetting", forgetting),
+        **spread("accuracy", accuracy, RANGES["accuracy"]),
+        **spread("forgetting", forgetting, RANGES["forgetting"]),
         **of_row(finished, metrics),
         **_beside(None if variant else PUBLISHED.get((method, stream)), accuracy, forgetting),
     }
@@ -173,11 +203,12 @@ def _beside(paper: Figure | None, accuracy: pd.Series, forgetting: pd.Series) ->
     if paper is None:
         return {}
     mean, forgotten = accuracy.mean(), forgetting.mean()
+    judged = len(accuracy) > 0 and not math.isnan(forgotten)
     return {
         **{f"paper_{name}": figure for name, figure in paper._asdict().items()},
         "difference_accuracy": mean - paper.accuracy,
         "difference_forgetting": forgotten - paper.forgetting,
-        "verdict": verdict(mean, accuracy.std(ddof=1), forgotten, paper) if len(accuracy) else None,
+        "verdict": verdict(mean, accuracy.std(ddof=1), forgotten, paper) if judged else None,
     }
 
 

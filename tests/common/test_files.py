@@ -1,8 +1,10 @@
 """Measured text put into documents."""
 
+import os
+
 import pytest
 
-from benchmark.common.files import insert
+from benchmark.common.files import insert, inserted
 from methods.errors import InputError
 
 
@@ -26,3 +28,20 @@ def test_a_document_without_marks_is_left_as_it_was(tmp_path, text):
 def test_a_missing_document_is_named(tmp_path):
     with pytest.raises(InputError, match="missing.md"):
         insert("new", tmp_path / "missing.md", "table")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_document_keeps_its_line_endings(tmp_path, end):
+    document = tmp_path / "a.md"
+    document.write_bytes(f"before{end}<!-- table -->{end}old{end}<!-- /table -->{end}after{end}".encode())
+    for text in ("a\nb", "c\n\nd"):
+        insert(text, document, "table")
+        lines = ["before", "<!-- table -->", "", *text.split("\n"), "", "<!-- /table -->", "after", ""]
+        assert document.read_bytes() == end.join(lines).encode()
+        assert inserted(document, "table") == f"\n{text}\n\n"
+
+
+def test_a_pipe_is_no_document(tmp_path):
+    os.mkfifo(tmp_path / "a.md")
+    with pytest.raises(InputError, match="a.md: it is not a regular file"):
+        insert("new", tmp_path / "a.md", "table")

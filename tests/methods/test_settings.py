@@ -6,7 +6,7 @@ import json
 import pytest
 
 from benchmark.streams.kinds import STREAMS
-from methods.catalogue import DESCRIPTIONS, METHOD_ROWS, described
+from methods.catalogue import DESCRIPTIONS, METHOD_ROWS, OTHERS, described
 from methods.errors import InputError
 from methods.settings import settings_for, sources_for
 
@@ -38,7 +38,7 @@ def test_the_rows_of_the_paper_stand_in_its_order():
 
 def test_settings_are_given_for_streams_of_the_suite_and_within_their_ranges():
     for id, each in DESCRIPTIONS.items():
-        assert each.stream_settings.keys() <= STREAMS.keys(), id
+        assert each.stream_settings.keys() <= {*STREAMS, OTHERS}, id
         for stream, chosen in each.stream_settings.items():
             settings = settings_for(id, stream)
             assert {name: getattr(settings, name) for name in chosen} == {
@@ -103,3 +103,20 @@ def test_two_files_of_one_id_are_refused(tmp_path):
         (tmp_path / f"{name}.py").write_text(SOUND)
     with pytest.raises(InputError, match="twin.py: its id 'mine' is also that of methods.mine"):
         described(tmp_path)
+
+
+def test_a_method_has_defaults_of_its_own_on_streams_that_it_does_not_name():
+    decays = settings_for("stable-sgd", "somebody_s_stream")
+    assert (decays.learning_rate_decay, decays.dropout) == (0.8, 0.25)
+    source = "our choice for streams that the paper does not have: as for the digits"
+    sources = sources_for("stable-sgd", "somebody_s_stream")
+    assert {sources["learning_rate_decay"], sources["dropout"]} == {source}
+    chosen = {"mine": {"epochs": (2, "a guess")}, OTHERS: {"epochs": (3, "another"), "batch_size": (5, "a third")}}
+    for stream, expected in (("mine", (2, 10)), ("theirs", (3, 5)), ("permuted-digits", (3, 5))):
+        settings = settings_for("my_own", stream, chosen=chosen)
+        assert (settings.epochs, settings.batch_size) == expected
+
+
+def test_an_unknown_setting_is_named_with_its_method():
+    with pytest.raises(InputError, match="unknown setting 'ewc_lamda' of agem: did you mean 'ewc_lambda'"):
+        settings_for("agem", "permuted-digits", {"ewc_lamda": 3})

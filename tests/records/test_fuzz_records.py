@@ -15,6 +15,7 @@ from benchmark.cli.options import FORMATS
 from benchmark.records import schema, store
 from benchmark.records.schema import compose
 from benchmark.records.verify import verify
+from benchmark.tables.labels import variant_label
 from benchmark.tables.table import render
 from methods.errors import InputError
 from methods.settings import Settings
@@ -147,10 +148,8 @@ def test_foreign_names_are_escaped_in_every_format(notes, stream):
     ]
     pages = {form: render(runs, form) for form in FORMATS}
     page = Tags(pages["html"])
-    label = " ".join(
-        f"{name}={value}"
-        for name, value in sorted((SOUND.settings | notes).items())
-        if name in notes or name == "tasks"
+    label = variant_label(
+        {name: value for name, value in sorted((SOUND.settings | notes).items()) if name in notes or name == "tasks"}
     )
     assert page.tags <= PAGE and " ".join(label.split()) in " ".join(page.text.split())
     assert "<script" not in pages["markdown"]

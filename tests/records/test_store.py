@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from benchmark.cli.main import main
 from benchmark.records.measurement import MOST_NUMBERS
 from benchmark.records.schema import Record, compose, digest, text
 from benchmark.records.store import load, load_all, path_of, recorded, save
@@ -361,3 +362,19 @@ def test_recorded_asks_for_the_same_options_and_code(tmp_path):
     assert not recorded(*cell, {"other": asked["norm"]})
     assert not recorded(*cell, {"norm": asked["norm"] | {"options": {"every": 1}}})
     assert not recorded(*cell, {"norm": asked["norm"] | {"code": "1-abc"}})
+
+
+@pytest.mark.parametrize("command", ["verify", "table", "report"])
+@pytest.mark.parametrize(
+    "place", ["", "permuted-mnist", "permuted-mnist/ewc", "permuted-mnist/ewc/seed-9-abcdefab.json"]
+)
+def test_a_pipe_among_the_records_never_hangs(command, place, tmp_path, run, capsys):
+    results = tmp_path / "results"
+    if place.endswith(".json"):
+        save(results, run)
+    (results / place).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(results / place)
+    assert main([command, "--results", str(results)]) in (0, 1, 2)
+    said = capsys.readouterr()
+    named = said.out + said.err
+    assert "Traceback" not in named and (str(results) in named or "0 sound records" in named)

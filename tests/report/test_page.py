@@ -195,7 +195,7 @@ def test_what_records_say_is_text_and_nothing_else():
     text = page(runs)
     found = Reader(text)
     assert found.tags.count("script") == 1 and "<script>alert" not in text
-    assert "EWC [batch_size=None" in found.said and f"note={BAD}1" in found.said
+    assert "EWC [without batch_size" in found.said and f"note={BAD}1" in found.said
     assert all(link.startswith(("#", "data:text/plain;charset=utf-8,")) for link in found.loads)
     assert "default-src 'none'" in html.unescape(text) and "unsafe" not in text
 

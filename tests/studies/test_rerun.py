@@ -83,3 +83,47 @@ def test_a_run_of_another_processor_is_due_within_the_cells_spread(recorded, tmp
     assert check(other, *RUN, "--seed", "1") == code
     line = capsys.readouterr().out
     assert line.count("\n") == 1 and "not equality: another processor" in line
+
+
+def test_a_sample_is_drawn_by_its_seed_and_every_run_told(recorded, tmp_path, capsys):
+    def lines(results, *options: str) -> tuple[int, list[str]]:
+        capsys.readouterr()
+        code = main(["check", "--results", str(results), *options])
+        return code, capsys.readouterr().out.splitlines()
+
+    code, (first, second, last) = lines(recorded, "--sample", "2")
+    assert code == 0 and last == "2 of 2 records agree, drawn at random with --sample-seed 0"
+    assert all(line.endswith("equal to its record, bit for bit") for line in (first, second)) and first != second
+    assert lines(recorded, "--sample", "2", "--sample-seed", "0") == (0, [first, second, last])
+    matrix = store.load_all(recorded)[1].accuracy_matrix
+    matrix[1][0] += 1 / 4096
+    code, said = lines(changed(recorded, tmp_path, matrix), "--sample", "99")
+    assert code == 1 and len(said) == 5 and said[-1].startswith("3 of 4 records agree")
+    assert sum("equality is due" in line for line in said) == 1
+
+
+def test_every_record_of_built_in_parts_can_be_drawn_and_no_other(tmp_path, monkeypatch):
+    runs = [record("naive", "split-digits", seed, [[0.5] * 5] * 5) for seed in range(4)]
+    theirs = [
+        runs[0].model_copy(update={"method": "their_own"}),
+        runs[0].model_copy(update={"stream": "their_stream"}),
+        runs[0].model_copy(update={"settings": runs[0].settings | {"network": "their_network"}}),
+    ]
+    for each in [*runs, *theirs]:
+        store.save(tmp_path, each)
+    monkeypatch.setattr(rerun, "_again", lambda kept, *_: kept.seed if kept in runs else "external")
+    drawn = [tuple(rerun.sample(tmp_path, 2, draw, None)) for draw in range(30)]
+    assert len(set(drawn)) > 3 and {seed for pair in drawn for seed in pair} == {0, 1, 2, 3}
+    assert all(one < other for one, other in drawn) and drawn[3] == tuple(rerun.sample(tmp_path, 2, 3, None))
+
+
+@pytest.mark.parametrize("options", [["--sample", "1", "--seed", "1", *RUN], ["--sample", "1", "--accept"]])
+def test_a_sample_is_not_named_besides(options, recorded, capsys):
+    options = [each for each in options if not each.startswith("--set") and "=" not in each]
+    assert main(["check", "--results", str(recorded), *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_where_nothing_can_be_drawn_it_is_said(tmp_path, capsys):
+    assert main(["check", "--results", str(tmp_path), "--sample", "1"]) == 2
+    assert "holds no records of built-in methods" in capsys.readouterr().err

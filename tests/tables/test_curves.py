@@ -1,14 +1,17 @@
 """The figure: what it draws, read from its own objects and files."""
 
+import errno
+import os
 import xml.etree.ElementTree as ElementTree
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from benchmark.tables import curves
+from benchmark.tables import curves, heatmap
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
+from methods.settings import settings_for
 from tests.support.literal import protocol_run, record
 
 
@@ -107,7 +110,7 @@ def hostile():
     """Two rows of a method, whose labels matplotlib would take for broken formulas."""
     return [
         record("ewc", "split-digits", 0, [[0.8, 0.1], [0.5, 0.9]], tasks=2).model_copy(
-            update={"settings": {"tasks": 2, "note": note}}
+            update={"settings": dict(settings_for("ewc", "split-digits")) | {"note": note}}
         )
         for note in ("$\\nothing{", "$x_$ $^$")
     ]
@@ -120,10 +123,55 @@ def test_what_a_record_says_is_no_formula(tmp_path, drawn):
 
 def test_runs_of_a_row_that_differ_in_their_tasks_are_one_line(tmp_path):
     runs = [
-        record("ewc", "split-digits", 0, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
+        record("ewc", "split-digits", tasks, [[0.5] * tasks] * tasks, tasks=tasks).model_copy(
             update={"method": "their_own", "settings": {}}
         )
         for tasks in (2, 3)
     ]
     with pytest.raises(InputError, match="runs of their_own .* on split-digits differ in their number of tasks"):
         curves.curves(runs, tmp_path / "curves")
+
+
+def endless(count: int = 2):
+    """Rows of a method whose labels are endless, on a stream with a name of 200 letters."""
+    settings = dict(settings_for("ewc", "split-digits"))
+    return [
+        record("ewc", "split-digits", 0, [[0.5] * 5] * 5).model_copy(
+            update={
+                "method": "their_own",
+                "stream": "s" * 200,
+                "settings": settings | {f"text{n}": f"{'W' * 480}{row}" for n in range(8)},
+            }
+        )
+        for row in range(count)
+    ]
+
+
+def test_endless_texts_are_cut_in_legend_and_titles(tmp_path, drawn):
+    pictures = [*curves.curves(endless(), tmp_path / "curves"), *heatmap.heatmaps(endless(), tmp_path / "maps")]
+    (legend,) = drawn[0].legends
+    texts = [text.get_text() for text in legend.get_texts()] + [axis.get_title() for axis in drawn[0].axes]
+    assert all(len(text) <= curves.LABEL_WIDTH and text.endswith(" …") for text in texts) and len(texts) == 3
+    assert all(path.stat().st_size > 1000 for path in pictures)
+    height, width, _ = matplotlib.image.imread(pictures[0]).shape
+    assert max(height, width) < 2000
+
+
+def test_a_figure_that_cannot_be_drawn_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: int("too\nlarge"))
+    with pytest.raises(InputError, match="cannot draw the figure .*curves.png .*choose fewer rows") as error:
+        curves.curves(endless(), tmp_path / "curves")
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_the_earlier_figure(tmp_path, monkeypatch):
+    run = protocol_run("ewc", "split-digits", 0, 0.9, 0.5)
+    before = {path: path.read_bytes() for path in curves.curves([run], tmp_path / "curves")}
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="cannot write the figure .*curves.png .*No space left"):
+        curves.curves([protocol_run("ewc", "split-digits", 0, 0.9, 0.1)], tmp_path / "curves")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

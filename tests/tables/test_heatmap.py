@@ -8,6 +8,7 @@ import pytest
 
 from benchmark.cli.main import main
 from benchmark.records import store
+from benchmark.records.schema import About
 from benchmark.tables import heatmap
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
@@ -117,3 +118,11 @@ def test_the_table_command_writes_them(tmp_path, capsys):
     assert main([*asked, str(tmp_path / "file" / "heat")]) == 2
     error = capsys.readouterr().err
     assert "cannot write the figure" in error and error.count("\n") == 1
+
+
+def test_two_methods_of_one_title_are_two_panels(tmp_path, drawn):
+    run = protocol_run("ewc", "split-digits", 0, 0.9, 0.5)
+    both = [run.model_copy(update={"method": name, "about": About(title="Mine")}) for name in ("one", "two")]
+    heatmap.heatmaps(both, tmp_path / "maps")
+    titles = [axis.get_title() for axis in drawn[0].axes]
+    assert titles.count("Mine (external)") == 2

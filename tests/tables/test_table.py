@@ -3,13 +3,18 @@
 import csv
 import io
 import json
+import math
 
+import pandas as pd
 import pytest
 
+from benchmark.records.derived import metrics
+from benchmark.records.frames import frame_of
 from benchmark.records.schema import Record, compose
+from benchmark.report.page import page
 from benchmark.streams.kinds import PAPER_STREAMS
 from benchmark.tables.published import PUBLISHED
-from benchmark.tables.table import COLUMNS, frame, render, streams
+from benchmark.tables.table import COLUMNS, _beside, frame, render, streams
 from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 from methods.settings import settings_for
@@ -332,6 +337,48 @@ def test_runs_that_all_diverged_have_no_figures():
 def test_a_forgetting_that_rounds_to_nothing_has_no_sign():
     row = render([protocol_run("ewc", "split-digits", 0, 0.5, 0.501)]).splitlines()[4]
     assert " 0.00 |" in row and "-0.00" not in row
+
+
+def alone(seed: int, accuracy: float, method: str = "their_own") -> Record:
+    """A run on a stream of a single task."""
+    settings = dict(settings_for("naive", "permuted-digits", {"tasks": 1}))
+    return compose(method, "their_stream", seed, settings, [[accuracy]], 1.0, None, PROVENANCE)
+
+
+def test_a_single_task_has_no_forgetting():
+    runs = [alone(seed, 0.4 + seed / 100) for seed in range(3)]
+    assert runs[0].metrics.average_forgetting == 0.0  # a record holds what it always held
+    cells = frame(runs)
+    assert cells["accuracy_mean"].tolist() == [pytest.approx(41)]
+    assert cells[["forgetting_mean", "forgetting_std", "forgetting_low", "forgetting_high"]].isna().all(axis=None)
+    header, _, row = (line.split("|") for line in render(runs).splitlines()[2:5])
+    assert row[[cell.strip() for cell in header].index("forgetting")].strip() == "–"
+    assert "– for forgetting: undefined, as a single task has nothing to forget." in render(runs)
+    assert json.loads(render(runs, "json"))["cells"][0]["forgetting_mean"] is None
+    assert next(csv.DictReader(io.StringIO(render(runs, "csv"))))["forgetting_mean"] == ""
+    shown = frame_of(runs)
+    assert shown[["average_forgetting", "backward_transfer"]].isna().all(axis=None)
+    assert frame(runs, [metrics()["backward_transfer"]])["backward_transfer_seeds"].tolist() == [0]
+    assert "nothing to forget" in page(runs)
+
+
+def test_what_is_not_known_of_forgetting_is_not_judged():
+    paper = record("naive", "permuted-mnist", 0, [[0.44]], tasks=1)
+    (cell,) = json.loads(render([paper], "json"))["cells"]
+    assert cell["verdict"] is None
+    assert _beside(PUBLISHED["naive", "permuted-mnist"], pd.Series([44.4]), pd.Series([math.nan]))["verdict"] is None
+
+
+def test_intervals_end_where_there_is_no_accuracy_and_the_caption_says_so():
+    cut = [alone(0, 0.1), alone(1, 0.5)]
+    (low, high), *_ = frame(cut)[["accuracy_low", "accuracy_high"]].to_numpy()
+    assert (low, high) == (0, 100)  # 30 ± 254
+    said = "Intervals are cut at 0 and 100 %"
+    assert " 0.0–100.0 " in render(cut) and said in render(cut)
+    for whole in ([alone(0, 0.4), alone(1, 0.41)], [alone(0, 0.0), alone(1, 0.0)], [alone(0, 1.0), alone(1, 1.0)]):
+        assert said not in render(whole)
+    wide = [protocol_run("ewc", "split-digits", seed, 0.9, 0.9 * seed) for seed in (0, 1)]
+    assert frame(wide)[["forgetting_low", "forgetting_high"]].to_numpy().tolist() == [[-1, 1]]
 
 
 def test_the_published_table_is_whole():

@@ -18,7 +18,8 @@ from methods.errors import InputError
         "Examples:\n\n"
         "python -m benchmark check\n\n"
         "python -m benchmark check --accept  [dim]# the changes are intended: make them the reference[/dim]\n\n"
-        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# repeat a recorded run[/dim]"
+        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# repeat a recorded run[/dim]\n\n"
+        "python -m benchmark check --sample 5 --results theirs  [dim]# repeat five runs, drawn at random[/dim]"
     )
 )
 def check(
@@ -34,18 +35,25 @@ def check(
         int | None, typer.Option(min=0, max=inputs.LAST_SEED, metavar="K", help="Seed of the recorded run to repeat.")
     ] = None,
     set: Changes = None,
+    sample: Annotated[int | None, typer.Option(min=1, metavar="N", help="Train N recorded runs again.")] = None,
+    sample_seed: Annotated[int, typer.Option(min=0, metavar="K", help="Of the draw of --sample.")] = 0,
 ) -> None:
     """Retrain small cells and rebuild the committed tables; compare both with the references. Exit code 1 on a change.
 
-    With --method, --stream and --seed: train that recorded run again and compare it with its record.
+    With --method, --stream and --seed: train that recorded run again and compare it with its record. With --sample N:
+    the same for N records of built-in methods on the suite's streams, drawn at random.
     """
     single, changes = _single(method, stream, seed), inputs.changes(set)
     if single is None and changes:
         raise InputError("--set: it changes the settings of one run; add --method, --stream and --seed")
     if single is not None and accept:
         raise InputError("--accept: it replaces all references; leave out --method, --stream and --seed")
+    if sample is not None and (single is not None or accept):
+        raise InputError("--sample: it draws the runs itself; leave out --method, --stream, --seed and --accept")
     try:
-        if single is not None:
+        if sample is not None:
+            agrees = _sample(results, sample, sample_seed, data)
+        elif single is not None:
             from benchmark.studies.checks.rerun import rerun
 
             agrees, line = rerun(*single, changes, results, data)
@@ -65,6 +73,17 @@ def _single(method: str | None, stream: str | None, seed: int | None) -> tuple[s
         raise InputError("--method, --stream and --seed name one recorded run: give all three, or none")
     inputs.one_of("--stream", stream, STREAMS)
     return inputs.methods([method])[0], stream, seed
+
+
+def _sample(results: Path, count: int, draw: int, data: Path | None) -> bool:
+    from benchmark.studies.checks.rerun import sample
+
+    agree = []
+    for agrees, line in sample(results, count, draw, data):
+        print(line, flush=True)
+        agree.append(agrees)
+    print(f"{sum(agree)} of {len(agree)} records agree, drawn at random with --sample-seed {draw}")
+    return all(agree)
 
 
 def _check(results: Path, data: Path | None, jobs: int | None) -> bool:

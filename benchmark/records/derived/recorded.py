@@ -22,5 +22,8 @@ def learning_accuracy(run: Record) -> float | None:
 
 @metric("backward transfer", source="Lopez-Paz and Ranzato, Gradient Episodic Memory, NeurIPS 2017, equation 3")
 def backward_transfer(run: Record) -> float | None:
-    """Mean of a[T, i] - a[i, i] over all tasks i but the last, a fraction. Forgetting makes it negative."""
-    return run.metrics.backward_transfer
+    """Mean of a[T, i] - a[i, i] over all tasks i but the last, a fraction. Forgetting makes it negative.
+
+    Undefined for a single task.
+    """
+    return run.metrics.backward_transfer if len(run.accuracy_matrix) > 1 else None

@@ -1,16 +1,17 @@
-"""Train one recorded run again and compare it with its record."""
+"""Train recorded runs again, one by name or some drawn at random, and compare them with their records."""
 
 from __future__ import annotations
 
+import random
 import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 
 from benchmark.networks.external import network_named
-from benchmark.networks.registry import NetworkKind
+from benchmark.networks.registry import NETWORKS, NetworkKind
 from benchmark.records import provenance, store
 from benchmark.records.schema import Record
 from benchmark.runs import work
@@ -19,6 +20,7 @@ from benchmark.runs.unit import Unit
 from benchmark.streams.kinds import STREAMS
 from benchmark.studies.checks.cells import METRICS
 from benchmark.training.external import id_of, settings_of
+from methods.catalogue import METHOD_ROWS
 from methods.errors import InputError
 
 DEVIATIONS = 3.0
@@ -44,24 +46,48 @@ def rerun(
     lie within its tolerance, see DEVIATIONS.
     Raises InputError if there is no such record.
     """
-    method, settings = id_of(spec), settings_of(spec, stream, overrides)
-    path = store.path_of(results, method, stream, seed, settings)
+    settings = settings_of(spec, stream, overrides)
+    path = store.path_of(results, id_of(spec), stream, seed, settings)
     if not path.is_file():
         raise InputError(f"there is no record {path}; make it with the same options: python -m benchmark run")
-    kept = store.load_placed(path, results)
-    origin = kept.provenance
-    seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
     network = str(overrides.get("network", "")) if settings.network else ""
-    unit = Unit(method, stream, seeds, dict(settings), cost=1.0, spec=spec, network=network)
+    return _again(store.load_placed(path, results), spec, network, results, data)
+
+
+def sample(results: Path, count: int, draw: int, data: Path | None) -> Iterator[tuple[bool, str]]:
+    """Train `count` recorded runs of built-in methods, streams and networks again, drawn at random; all if fewer.
+
+    draw: the seed of the draw: the same records are drawn from the same directory. Gives what `rerun` returns, run by
+    run. Raises InputError where there are no such records, or one record is not sound.
+    """
+    known = [
+        record
+        for record in store.load_all(results)
+        if record.method in METHOD_ROWS
+        and record.stream in STREAMS
+        and record.settings.get("network", "") in ("", *NETWORKS)
+    ]
+    if not known:
+        raise InputError(f"--results: {results} holds no records of built-in methods on the suite's streams")
+    drawn = random.Random(draw).sample(range(len(known)), min(count, len(known)))
+    for kept in (known[place] for place in sorted(drawn)):
+        yield _again(kept, kept.method, str(kept.settings.get("network", "")), results, data)
+
+
+def _again(kept: Record, spec: str, network: str, results: Path, data: Path | None) -> tuple[bool, str]:
+    origin, (method, stream, seed) = kept.provenance, (kept.method, kept.stream, kept.seed)
+    seeds = tuple(origin.seeds_together) if seed in origin.seeds_together else (seed,)
+    unit = Unit(method, stream, seeds, kept.settings, cost=1.0, spec=spec, network=network)
     with tempfile.TemporaryDirectory(prefix="clbench-check-") as folder:
         device = work.device_named("auto" if origin.device == "cuda" else "cpu")
         _train(unit, Path(folder), data, device, origin.threads)
-        made = store.load(store.path_of(Path(folder), method, stream, seed, settings))
+        made = store.load(store.path_of(Path(folder), method, stream, seed, unit.settings))
     name = f"{method} on {stream}, seed {seed}"
     reasons = _inexact(kept, made, unit.load_network())
     if not reasons:
         return _exactly(name, kept, made)
-    return _nearly(name, kept, made, _tolerances(path.parent, kept), " and ".join(reasons))
+    beside = store.path_of(results, method, stream, seed, kept.settings).parent
+    return _nearly(name, kept, made, _tolerances(beside, kept), " and ".join(reasons))
 
 
 def _train(unit: Unit, folder: Path, data: Path | None, device: str, threads: int) -> None:

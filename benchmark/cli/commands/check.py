@@ -18,8 +18,8 @@ from methods.errors import InputError
         "Examples:\n\n"
         "python -m benchmark check\n\n"
         "python -m benchmark check --accept  [dim]# the changes are intended: make them the reference[/dim]\n\n"
-        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# repeat a recorded run[/dim]\n\n"
-        "python -m benchmark check --sample 5 --results theirs  [dim]# repeat five runs, drawn at random[/dim]"
+        "python -m benchmark check --method ewc --stream permuted-mnist --seed 0  [dim]# repeat this run[/dim]\n\n"
+        "python -m benchmark check --sample 5 --results theirs  [dim]# repeat five runs of a random draw[/dim]"
     )
 )
 def check(

@@ -1,21 +1,26 @@
-"""Make `import matplotlib` work whatever MPLBACKEND says; import this module before matplotlib.
+"""Makes `import matplotlib` work for every value of MPLBACKEND. Import this module before matplotlib.
 
-Matplotlib refuses to be imported where the variable names no backend that it knows. Nothing here draws on a screen.
+Matplotlib cannot be imported if the variable names an unknown backend. The suite never draws on a screen.
 """
 
 import importlib
 import os
 import sys
 
-try:
-    importlib.import_module("matplotlib")
-except ValueError:
-    _named = os.environ.pop("MPLBACKEND", None)
-    if _named is None:
-        raise
-    for _half_loaded in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-        del sys.modules[_half_loaded]
+
+def _import_without_backend() -> None:
+    named = os.environ.pop("MPLBACKEND", None)
+    for half_loaded in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        del sys.modules[half_loaded]
     try:
         importlib.import_module("matplotlib")
     finally:
-        os.environ["MPLBACKEND"] = _named
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+
+
+if os.environ.get("MPLBACKEND"):  # else matplotlib is imported by whoever needs it
+    try:
+        importlib.import_module("matplotlib")
+    except ValueError:
+        _import_without_backend()

@@ -398,7 +398,7 @@ def test_a_run_whose_reader_has_left_says_that_it_is_not_done(tmp_path):
     command = ["run", *SMALL, "--seed", "0", "--results", str(tmp_path / "r")]
     done = typed(*command, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
-    one_line(done, "Broken pipe", "the same command goes on")
+    one_line(done, "Broken pipe", "the same command continues")
 
 
 def test_a_termination_before_training_is_one_line_and_130():
@@ -409,4 +409,4 @@ def test_a_termination_before_training_is_one_line_and_130():
     )
     done = python("-c", script, "run", "--stream", "split-digits")
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr.count("\n") == 1 and "the same command goes on" in done.stderr
+    assert done.stderr.count("\n") == 1 and "the same command continues" in done.stderr

@@ -175,7 +175,7 @@ def test_sigterm_in_one_process_keeps_what_is_finished(tmp_path, capsys, monkeyp
     before = signal.getsignal(signal.SIGTERM)
     assert main(["run", *CELLS, *SMALL, "--seeds", "2", "--jobs", "1", "--results", str(tmp_path)]) == 130
     err = capsys.readouterr().err
-    assert err.count("\n") == 1 and "the same command goes on" in err
+    assert err.count("\n") == 1 and "the same command continues" in err
     assert len(store.load_all(tmp_path)) == 2 and signal.getsignal(signal.SIGTERM) == before
 
 
@@ -222,7 +222,7 @@ def interrupted(results: Path, stop) -> tuple[int, str, list[psutil.Process]]:
 
 
 STOPS = {
-    "SIGINT": (lambda process, _: process.send_signal(signal.SIGINT), 130, "the same command goes on"),
+    "SIGINT": (lambda process, _: process.send_signal(signal.SIGINT), 130, "the same command continues"),
     "SIGKILL": (lambda process, _: process.kill(), -signal.SIGKILL, None),
 }
 

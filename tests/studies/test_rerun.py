@@ -99,7 +99,7 @@ def test_a_sample_is_drawn_by_its_seed_and_every_run_told(recorded, tmp_path, ca
     matrix[1][0] += 1 / 4096
     code, said = lines(changed(recorded, tmp_path, matrix), "--sample", "99")
     assert code == 1 and len(said) == 5 and said[-1].startswith("3 of 4 records agree")
-    assert sum("equality is due" in line for line in said) == 1
+    assert sum("they must be equal" in line for line in said) == 1
 
 
 def test_every_record_of_built_in_parts_can_be_drawn_and_no_other(tmp_path, monkeypatch):

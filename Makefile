@@ -91,7 +91,7 @@ published: .venv/installed  ## what the published code itself gives; needs BENCH
 	@.venv/bin/python -m tests.tools.published results/published.json docs/reproduction.md
 
 docs: .venv/installed  ## the documentation as a site, out/site/index.html
-	@PYTHONPATH=. .venv/bin/python -m mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv/bin/python -m mkdocs --quiet build --strict --config-file docs/site/mkdocs.yml
 
 clean:  ## remove the demo's output and caches; records and .venv stay
 	@rm -rf out build *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -17,11 +17,12 @@ import avalanche.benchmarks.classic as classic
 from avalanche.benchmarks import CLScenario
 
 from benchmark.common import memory
+from benchmark.common.arguments import parameters_of
 from benchmark.common.loading import module_of_file, place_of, sheltered, shown
 from benchmark.common.seeded import seeded
 from benchmark.streams.avalanche.data import known_archive, make, seed_for
 from benchmark.streams.names import AVALANCHE
-from benchmark.streams.parameters import checked, defaults, parameters, written_out
+from benchmark.streams.parameters import checked, defaults, written_out
 from methods.errors import InputError
 
 Arguments = tuple[tuple[str, object], ...]
@@ -46,7 +47,7 @@ def made_anew(spec: str, seed: int, arguments: Arguments, directory: Path | None
     """Like benchmark_of, without the cache. state: the seed of the global generators."""
     maker = _maker(spec)
     given = checked(spec, maker, arguments)
-    if "seed" in parameters(maker):
+    if "seed" in parameters_of(maker):
         given |= seed_for(maker, seed, given) if spec.startswith(AVALANCHE) else {"seed": seed}
     with seeded(state), own_errors(spec, f" (seed {seed})"), sheltered():
         made = make(maker, given, directory) if spec.startswith(AVALANCHE) else maker(**given)

@@ -1,29 +1,20 @@
 """The parameters of a stream's function: which ones a person may give, and how their values are recorded."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 
+from benchmark.common.arguments import fitted, parameters_of
 from benchmark.common.loading import shown
 from methods.arguments import LONGEST_TEXT, canonical, literal
-from methods.errors import InputError
 
 Maker = Callable[..., object]
 _GIVEN_BY_THE_SUITE = ("seed", "dataset_root")
 
 
-def parameters(maker: Maker) -> Mapping[str, inspect.Parameter]:
-    """All parameters of a stream's function by name; empty if Python cannot tell them."""
-    try:
-        return inspect.signature(maker).parameters
-    except (TypeError, ValueError):
-        return {}
-
-
 def _free(maker: Maker) -> dict[str, inspect.Parameter]:
     return {
         name: parameter
-        for name, parameter in parameters(maker).items()
+        for name, parameter in parameters_of(maker).items()
         if name not in _GIVEN_BY_THE_SUITE and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
 
@@ -53,20 +44,10 @@ def checked(spec: str, maker: Maker, arguments: Iterable[tuple[str, object]]) ->
 
     Raises InputError if the function does not take an argument, or if a required argument is missing.
     """
-    known, free, usual = parameters(maker), _free(maker), defaults(maker)
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    given = {}
-    for name, value in arguments:
-        if name not in free and not takes_any:
-            near = difflib.get_close_matches(name, free, 1)
-            hint = f"did you mean 'stream.{near[0]}'?" if near else f"it takes {', '.join(free) or 'none'}"
-            raise InputError(f"--set: {shown(spec)} takes no 'stream.{name}', {hint}")
-        if not (name in usual and (type(value), value) == (type(usual[name]), usual[name])):
-            given[name] = literal(value)
-    lacking = [name for name in free if free[name].default is inspect.Parameter.empty and name not in given]
-    if lacking:
-        raise InputError(f"{shown(spec)} needs {', '.join(lacking)}: give --set stream.{lacking[0]}=VALUE")
-    return given
+    asked = dict(arguments)
+    read = fitted(maker, asked, "stream", _GIVEN_BY_THE_SUITE, shown(spec))
+    usual = {name: (type(value), value) for name, value in defaults(maker).items()}
+    return {name: value for name, value in read.items() if (type(asked[name]), asked[name]) != usual.get(name)}
 
 
 def _written(value: object) -> object:

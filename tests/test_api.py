@@ -37,12 +37,7 @@ class Mine(Method):
 """
 
 
-@pytest.fixture(autouse=True)
-def one_core(monkeypatch):
-    """Runs in this process take one thread."""
-    monkeypatch.setattr(base, "cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture(scope="module")

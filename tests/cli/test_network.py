@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
@@ -27,12 +26,7 @@ SMALL = ["--set", "tasks=2", "--set", "train_examples=40", "--jobs", "1"]
 RUN = ["run", "--method", "naive", "--stream", "split-digits", *SMALL]
 
 
-@pytest.fixture(autouse=True)
-def one_core(monkeypatch):
-    """Runs in this process take one thread."""
-    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture

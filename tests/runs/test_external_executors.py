@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark.cli.main import main
 from benchmark.records import store
@@ -32,12 +31,7 @@ class Mine:
 """
 
 
-@pytest.fixture(autouse=True)
-def one_core(monkeypatch):
-    """Runs in this process take one thread."""
-    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 @pytest.fixture

@@ -27,12 +27,7 @@ OFTEN = "continual:every=2,examples=15"
 RUN = ["run", "--stream", "split-digits", "--seeds", "2", "--set", "tasks=3", "--set", "train_examples=40"]
 
 
-@pytest.fixture(autouse=True)
-def one_core(monkeypatch):
-    """Runs in this process take one thread."""
-    monkeypatch.setattr("benchmark.runs.executors.base.cores", lambda: 1)
-    yield
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_core")
 
 
 def cell_of(method: str, stream: str, *measure: str, overrides=QUICK) -> Cell:
